@@ -1,0 +1,1 @@
+"""The way to Redis: hands jobs over to workers and wakes those who wait."""

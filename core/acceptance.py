@@ -1,0 +1,150 @@
+"""Which generation parameters a model takes. One reading for routing (`strict`) and for the adapters.
+
+What a model's `parameters` may say (a model that says nothing, such as a self-hosted one, takes everything):
+
+| key            | values                                    | about                                                   |
+|----------------|-------------------------------------------|---------------------------------------------------------|
+| `sampling`     | `yes no ignored effort_none_only`         | temperature, top_p                                      |
+| `stop`, `seed` | `yes no`                                  | `stop` goes with `sampling` unless said                 |
+| `effort`       | list out of `core.request.EFFORTS`        | reasoning_effort; the nearest accepted value is sent    |
+| `tools`        | `yes no effort_none_only`                 | tools, tool_choice; with the last, effort none is sent  |
+| `token_cap`    | name of the wire field, or `no`           | max_output_tokens                                       |
+| `instructions`, `language`, `speed`, `voice_settings`, `dimensions` | `yes no` | the parameter of that name         |
+
+true and false stand for yes and no.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.catalog import Model
+from core.request import EFFORTS, JobRequest, Kind
+
+_BY_KIND: Mapping[Kind, tuple[str, ...]] = {
+    Kind.text: (
+        "reasoning_effort",
+        "temperature",
+        "top_p",
+        "stop",
+        "seed",
+        "max_output_tokens",
+        "tools",
+        "tool_choice",
+    ),
+    Kind.speech: ("instructions", "speed", "language", "voice_settings", "seed"),
+    Kind.embedding: ("dimensions",),
+}
+_BEYOND_HANDLER: Mapping[str, frozenset[str]] = {
+    "openai.speech": frozenset({"language", "voice_settings", "seed"}),
+    "google.speech": frozenset({"speed", "voice_settings"}),
+    "elevenlabs.text_to_speech": frozenset({"instructions"}),
+}
+_SPEEDS: Mapping[str, tuple[float, float]] = {"elevenlabs.text_to_speech": (0.7, 1.2)}
+
+
+@dataclass(slots=True)
+class Accepted:
+    """What is sent of the request's parameters: `values` by request name. `refused` are left out,
+    `altered` are sent with another value; `warnings` has a line for each of both."""
+
+    values: dict[str, Any]
+    refused: list[str] = field(default_factory=list)
+    altered: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def refused_parameters(
+    request: JobRequest, model: Model, handler_name: str, parameters: Mapping[str, Any]
+) -> list[str]:
+    """The names that would be left out. `parameters` are the alias target's defaults."""
+    return accept_parameters(request, model, handler_name, parameters).refused
+
+
+def accept_parameters(request: JobRequest, model: Model, handler_name: str, parameters: Mapping[str, Any]) -> Accepted:
+    """The request's own values before the target's defaults, less what handler and model do not take."""
+    names = _BY_KIND[request.kind]
+    wanted = {name: getattr(request, name) for name in names}
+    wanted = {name: parameters.get(name) if value is None else value for name, value in wanted.items()}
+    accepted = Accepted({name: value for name, value in wanted.items() if value is not None})
+    beyond = _BEYOND_HANDLER.get(handler_name, frozenset())
+    for name in [name for name in accepted.values if name in beyond or _says_no(model, name)]:
+        _refuse(accepted, model, name)
+    _settle_effort(accepted, model)
+    _settle_sampling(accepted, model)
+    _settle_range(accepted, model, handler_name)
+    return accepted
+
+
+def nearest_effort(wanted: str, efforts: list[str]) -> str:
+    """The accepted effort that is closest to the wanted one; the smaller of two."""
+    place = EFFORTS.index(wanted)
+    return min(
+        (one for one in efforts if one in EFFORTS),
+        key=lambda one: (abs(EFFORTS.index(one) - place), EFFORTS.index(one)),
+    )
+
+
+def _says_no(model: Model, name: str) -> bool:
+    said = model.parameters
+    match name:
+        case "reasoning_effort":
+            return "effort" in said and not any(one in EFFORTS for one in said["effort"] or ())
+        case "tools" | "tool_choice":
+            return _is_no(said.get("tools"))
+        case "max_output_tokens":
+            return _is_no(said.get("token_cap"))
+        case "temperature" | "top_p":
+            return _is_no(said.get("sampling")) or said.get("sampling") == "ignored"
+        case "stop":
+            return _is_no(said.get("stop", said.get("sampling")))
+        case _:
+            return _is_no(said.get(name))
+
+
+def _is_no(said: Any) -> bool:
+    return said is False or said in ("no", "never")
+
+
+def _refuse(accepted: Accepted, model: Model, name: str) -> None:
+    del accepted.values[name]
+    accepted.refused.append(name)
+    accepted.warnings.append(f"{name}: not accepted by {model.model_id}, left out")
+
+
+def _alter(accepted: Accepted, name: str, value: Any, reason: str) -> None:
+    if name in accepted.values:
+        accepted.altered.append(name)
+    accepted.values[name] = value
+    accepted.warnings.append(f"{name}: {reason}, sent as {value}")
+
+
+def _settle_effort(accepted: Accepted, model: Model) -> None:
+    efforts: list[str] = list(model.parameters.get("effort") or ())
+    effort = accepted.values.get("reasoning_effort")
+    if "tools" in accepted.values and model.parameters.get("tools") == "effort_none_only":
+        if effort != "none":
+            _alter(accepted, "reasoning_effort", "none", f"{model.model_id} takes tools with no other effort")
+    elif effort is not None and efforts and effort not in efforts:
+        nearest = nearest_effort(effort, efforts)
+        _alter(accepted, "reasoning_effort", nearest, f"{effort} is not accepted by {model.model_id}")
+
+
+def _settle_sampling(accepted: Accepted, model: Model) -> None:
+    if model.parameters.get("sampling") != "effort_none_only" or accepted.values.get("reasoning_effort") == "none":
+        return
+    bound = ["temperature", "top_p"] + ([] if "stop" in model.parameters else ["stop"])
+    for name in [name for name in bound if name in accepted.values]:
+        del accepted.values[name]
+        accepted.refused.append(name)
+        accepted.warnings.append(f"{name}: accepted by {model.model_id} only with effort none, left out")
+
+
+def _settle_range(accepted: Accepted, model: Model, handler_name: str) -> None:
+    most, asked = model.max_output_tokens, accepted.values.get("max_output_tokens")
+    if asked is not None and most is not None and asked > most:
+        _alter(accepted, "max_output_tokens", most, f"{model.model_id} gives at most {most}")
+    speed, limits = accepted.values.get("speed"), _SPEEDS.get(handler_name)
+    if speed is not None and limits is not None and not limits[0] <= speed <= limits[1]:
+        nearest = min(max(speed, limits[0]), limits[1])
+        _alter(accepted, "speed", nearest, f"{model.model_id} takes {limits[0]} to {limits[1]}")

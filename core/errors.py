@@ -1,0 +1,113 @@
+"""What can go wrong, as a tree with stable codes.
+
+FactoryError
+├── RequestRefused            invalid_request        400   one or more problems, each with its field
+│   └── UnknownModel          unknown_model          400
+├── Unauthenticated           unauthenticated        401
+├── Forbidden                 forbidden              403
+├── NotFound                  not_found              404
+├── Conflict                  conflict               409
+│   └── IdempotencyConflict   idempotency_key_reused 422
+├── BodyTooLarge              body_too_large         413
+├── ServiceUnavailable        unavailable            503
+└── ConfigurationError        configuration          500   a setting is missing or wrong
+
+What a provider does wrong is a `core.provider.ProviderError`; how a job failed is a `core.result.JobError`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong with what was sent. `field` is a path such as `messages.0.content`."""
+
+    message: str
+    field: str | None = None
+    line: int | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        pairs = {"line": self.line, "field": self.field, "message": self.message}
+        return {name: value for name, value in pairs.items() if value is not None}
+
+
+class FactoryError(Exception):
+    """Something that the factory tells its caller about."""
+
+    code: ClassVar[str] = "error"
+    status: ClassVar[int] = 500
+    title: ClassVar[str] = "The factory could not do this"
+
+    def __init__(self, message: str | None = None, *, problems: Sequence[Problem] = ()) -> None:
+        self.message = message or self.title
+        self.problems = tuple(problems)
+        super().__init__(self.message)
+
+
+class RequestRefused(FactoryError):
+    code = "invalid_request"
+    status = 400
+    title = "The request cannot be accepted"
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem]) -> "RequestRefused":
+        """One refusal out of its problems; the message names the first."""
+        first = problems[0]
+        where = f"{first.field}: " if first.field else ""
+        line = f"line {first.line}: " if first.line is not None else ""
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        return cls(f"{line}{where}{first.message}{more}", problems=problems)
+
+
+class UnknownModel(RequestRefused):
+    code = "unknown_model"
+    title = "No alias or model has this name"
+
+
+class Unauthenticated(FactoryError):
+    code = "unauthenticated"
+    status = 401
+    title = "A valid API key is needed, in x-api-key or Authorization: Bearer"
+
+
+class Forbidden(FactoryError):
+    code = "forbidden"
+    status = 403
+    title = "This key may not do that"
+
+
+class NotFound(FactoryError):
+    code = "not_found"
+    status = 404
+    title = "There is nothing with this id in your project"
+
+
+class Conflict(FactoryError):
+    code = "conflict"
+    status = 409
+    title = "This cannot be done in the present state"
+
+
+class IdempotencyConflict(FactoryError):
+    code = "idempotency_key_reused"
+    status = 422
+    title = "This Idempotency-Key was used with another body"
+
+
+class BodyTooLarge(FactoryError):
+    code = "body_too_large"
+    status = 413
+    title = "The body is larger than this server accepts"
+
+
+class ServiceUnavailable(FactoryError):
+    code = "unavailable"
+    status = 503
+    title = "A part of the factory cannot be reached; try again shortly"
+
+
+class ConfigurationError(FactoryError):
+    code = "configuration"
+    title = "A setting is missing or wrong"

@@ -1,0 +1,82 @@
+"""What to do when a provider says no, as values."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from core.provider import ErrorKind, ProviderError
+from core.result import JobError
+
+SCHEMA_VIOLATION = "schema_violation"
+CALLERS_FAULT = frozenset({ErrorKind.invalid_request, ErrorKind.content_policy, ErrorKind.context_length})
+
+
+class Step(StrEnum):
+    """The next move inside one attempt."""
+
+    next_route = "next_route"
+    ask_again = "ask_again"
+    fail = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class RetryAt:
+    """All routes are used up: back to the queue until then."""
+
+    run_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Fail:
+    error: JobError
+
+
+def next_step(kind: ErrorKind, *, asked_again: bool, on_content_policy: str) -> Step:
+    """`context_length` goes on to routes with a larger window; the caller of this drops the smaller ones."""
+    match kind:
+        case ErrorKind.invalid_request:
+            return Step.fail
+        case ErrorKind.content_policy:
+            return Step.next_route if on_content_policy == "next" else Step.fail
+        case ErrorKind.invalid_response:
+            return Step.next_route if asked_again else Step.ask_again
+        case _:
+            return Step.next_route
+
+
+def after_all_routes(
+    errors: list[tuple[str, ProviderError]],
+    *,
+    attempts: int,
+    max_attempts: int,
+    deadline: datetime | None,
+    now: datetime,
+    base_s: float,
+    cap_s: float,
+    jitter: float,
+) -> RetryAt | Fail:
+    """Exponential backoff with full jitter (`jitter` in 0..1), not before the earliest time a provider named;
+    the end when attempts or the deadline run out, or when the last word was the caller's own fault."""
+    provider, last = errors[-1]
+    failed = Fail(describe(last, provider, routes=len(errors)))
+    if last.kind in CALLERS_FAULT or attempts >= max_attempts:
+        return failed
+    wait_s = jitter * min(cap_s, base_s * 2**attempts)
+    named = [error.retry_after_s for _, error in errors if error.retry_after_s is not None]
+    if named:
+        wait_s = max(wait_s, min(named))
+    run_at = now + timedelta(seconds=wait_s)
+    return failed if deadline is not None and run_at >= deadline else RetryAt(run_at)
+
+
+def describe(error: ProviderError, provider: str, *, routes: int = 1) -> JobError:
+    """The job's error out of the last provider's."""
+    tried = f" (the last of {routes} calls)" if routes > 1 else ""
+    return JobError(
+        kind=SCHEMA_VIOLATION if error.code == SCHEMA_VIOLATION else error.kind.value,
+        message=error.message + tried,
+        provider=provider,
+        status=error.status,
+        retryable=error.kind not in CALLERS_FAULT,
+        request_id=error.request_id,
+    )

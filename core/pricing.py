@@ -1,0 +1,67 @@
+"""Usage times price, exact to the last digit. A price that is not known makes the cost None, never 0."""
+
+from decimal import Decimal
+
+from core.catalog import Model, Price
+from core.result import Usage
+
+MILLION = Decimal(1_000_000)
+
+
+def price_usage(usage: Usage, price: Price | None, region: str = "global") -> Decimal | None:
+    """USD for one call. Cached and cache-write tokens are part of the prompt and billed at their own rates,
+    at the input rate where the provider lists none; a prompt above the threshold reprices the whole call."""
+    if price is None:
+        return None
+    surcharge = price.regional_surcharge.get(region, Decimal(1))
+    if price.audio_usd_per_mchar is not None:
+        return usage.characters * price.audio_usd_per_mchar / MILLION * surcharge
+    above = price.threshold_tokens is not None and usage.prompt_tokens > price.threshold_tokens
+    fresh, output, cached, write = _rates(price, above=above)
+    plain = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens
+    total = Decimal(0)
+    for tokens, rate in (
+        (plain, fresh),
+        (usage.cached_tokens, fresh if cached is None else cached),
+        (usage.cache_write_tokens, fresh if write is None else write),
+        (usage.completion_tokens, output),
+    ):
+        if tokens and rate is None:
+            return None
+        total += tokens * (rate or Decimal(0))
+    return total / MILLION * surcharge
+
+
+def _rates(price: Price, *, above: bool) -> tuple[Decimal | None, Decimal | None, Decimal | None, Decimal | None]:
+    if not above:
+        return (
+            price.input_usd_per_mtok,
+            price.output_usd_per_mtok,
+            price.cached_input_usd_per_mtok,
+            price.cache_write_usd_per_mtok,
+        )
+    return (
+        price.threshold_input_usd_per_mtok,
+        price.threshold_output_usd_per_mtok,
+        price.threshold_cached_input_usd_per_mtok,
+        price.threshold_cache_write_usd_per_mtok,
+    )
+
+
+def cost_per_token(model: Model, price: Price | None) -> Decimal | None:
+    """The blend of the view `model_aliases`, which `cheapest` orders by: three tokens of prompt to one of answer;
+    for speech USD per character, a character being 0.25 input and 1.5 audio tokens where tokens are billed."""
+    if price is None:
+        return None
+    fresh, output, audio = price.input_usd_per_mtok, price.output_usd_per_mtok, price.audio_usd_per_mchar
+    if model.kind == "embedding":
+        blended = fresh
+    elif model.kind == "speech" and audio is not None:
+        blended = audio
+    elif fresh is None or output is None:
+        blended = None
+    elif model.kind == "speech":
+        blended = Decimal("0.25") * fresh + Decimal("1.5") * output
+    else:
+        blended = Decimal("0.25") * (3 * fresh + output)
+    return None if blended is None else blended / MILLION

@@ -1,0 +1,122 @@
+"""What comes back: usage, audio, errors, the Result of a job. One shape whatever the provider."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+
+@dataclass(slots=True)
+class Usage:
+    """Token buckets are inclusive: cached, cache-write and audio-in are part of `prompt_tokens`,
+    reasoning and spoken audio part of `completion_tokens`. `characters` is what speech is billed by."""
+
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
+    audio_tokens: int = 0
+    characters: int = 0
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+    def as_dict(self) -> dict[str, int]:
+        """The three totals always, the other buckets where they are not zero."""
+        shown = {
+            "prompt_tokens": self.prompt_tokens,
+            "completion_tokens": self.completion_tokens,
+            "total_tokens": self.total_tokens,
+        }
+        for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens", "audio_tokens", "characters"):
+            if amount := getattr(self, name):
+                shown[name] = amount
+        return shown
+
+    @classmethod
+    def from_dict(cls, values: dict[str, int]) -> "Usage":
+        return cls(**{name: value for name, value in values.items() if name != "total_tokens"})
+
+
+@dataclass(slots=True)
+class Audio:
+    """Where the bytes of a narration are and what they are."""
+
+    storage_key: str
+    format: str
+    bytes: int
+    duration_s: float
+    sha256: str
+    parts: int = 1
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "storage_key": self.storage_key,
+            "format": self.format,
+            "bytes": self.bytes,
+            "duration_s": self.duration_s,
+            "sha256": self.sha256,
+            "parts": self.parts,
+        }
+
+
+@dataclass(slots=True)
+class JobError:
+    """Why a job did not complete. `kind` is a kind of `core.provider.ErrorKind` or one of the factory's own:
+    `schema_violation budget deadline dependency_failed worker_lost cancelled no_route internal`."""
+
+    kind: str
+    message: str
+    provider: str | None = None
+    status: int | None = None
+    retryable: bool = False
+    request_id: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "kind": self.kind,
+            "message": self.message,
+            "provider": self.provider,
+            "status": self.status,
+            "retryable": self.retryable,
+            "request_id": self.request_id,
+        }
+
+
+@dataclass(slots=True)
+class Result:
+    """The answer to a request. `cost_usd` counts all calls of the job; None means that a price is unknown."""
+
+    content: str | None
+    model: str
+    provider: str
+    usage: Usage
+    cost_usd: Decimal | None
+    cached: bool = False
+    finish_reason: str | None = None
+    parsed: Any = None
+    tool_calls: list[dict[str, Any]] | None = None
+    embeddings: list[list[float]] | None = None
+    audio: Audio | None = None
+    warnings: list[str] = field(default_factory=list)
+    variant: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As it is stored and as it leaves: the six fields always, the rest where they apply."""
+        shown: dict[str, Any] = {
+            "content": self.content,
+            "model": self.model,
+            "provider": self.provider,
+            "usage": self.usage.as_dict(),
+            "cost": self.cost_usd,
+            "cached": self.cached,
+        }
+        for name in ("finish_reason", "parsed", "tool_calls", "embeddings", "variant"):
+            if (value := getattr(self, name)) is not None:
+                shown[name] = value
+        if self.audio is not None:
+            shown["audio"] = self.audio.as_dict()
+        if self.warnings:
+            shown["warnings"] = self.warnings
+        return shown

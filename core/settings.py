@@ -1,0 +1,113 @@
+"""Settings from the environment, and the one place that reads it."""
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+import orjson
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import ConfigurationError
+
+PROVIDER_KEY_NAMES = (
+    "OPENAI_API_KEY",
+    "GOOGLE_API_KEY",
+    "GEMINI_API_KEY",
+    "ANTHROPIC_API_KEY",
+    "MISTRAL_API_KEY",
+    "ELEVENLABS_API_KEY",
+)
+
+
+class Settings(BaseSettings):
+    """Everything that can be set, each as `FACTORY_NAME`. URLs left out mean the embedded servers under `home`."""
+
+    model_config = SettingsConfigDict(env_prefix="FACTORY_", extra="ignore", env_ignore_empty=True)
+
+    database_url: str | None = None
+    database_pool_size: int = Field(default=10, ge=2, le=1000)
+    database_statement_cache: bool = True
+    redis_url: str | None = None
+    home: Path = Path(".factory")
+    storage_url: str | None = None
+    host: str = "127.0.0.1"
+    port: int = Field(default=8400, ge=0, le=65535)
+    url: str | None = None
+    api_key: str | None = None
+    secret_key: str | None = None
+    emulator_url: str | None = None
+    worker_slots: int = Field(default=20, ge=1, le=10_000)
+    max_attempts: int = Field(default=5, ge=1, le=100)
+    max_lost_leases: int = Field(default=5, ge=1, le=100)
+    retry_base_s: float = Field(default=1.0, gt=0)
+    retry_cap_s: float = Field(default=60.0, gt=0)
+    call_timeout_s: float = Field(default=240.0, gt=0)
+    job_timeout_s: int = Field(default=300, ge=5)
+    drain_s: int = Field(default=30, ge=1)
+    max_body_mb: int = Field(default=64, ge=1, le=1024)
+    log_level: str = "info"
+    log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
+
+    @property
+    def storage_path(self) -> Path:
+        """Where audio goes when it is a directory of this machine."""
+        return Path(self.storage_url) if self.storage_url else self.home / "storage"
+
+
+def read_settings() -> Settings:
+    """The environment as it is now; what it leaves out is taken from the servers that run under `home`."""
+    settings = Settings()
+    running = settings.home / "run.json"
+    try:
+        found = orjson.loads(running.read_bytes())
+    except (OSError, orjson.JSONDecodeError):
+        return settings
+    names = ("database_url", "redis_url", "emulator_url")
+    return settings.model_copy(update={name: getattr(settings, name) or found.get(name) for name in names})
+
+
+def require_urls(settings: Settings) -> tuple[str, str]:
+    """Database and Redis URL. Raises ConfigurationError that says how to get them."""
+    if settings.database_url and settings.redis_url:
+        return settings.database_url, settings.redis_url
+    missing = "FACTORY_DATABASE_URL" if not settings.database_url else "FACTORY_REDIS_URL"
+    raise ConfigurationError(
+        f"{missing} is not set and no embedded servers run under {settings.home}. "
+        "Start `factory up`, or set the variable."
+    )
+
+
+def has_provider_keys() -> bool:
+    """Is there a key of any provider in the environment?"""
+    return any(os.environ.get(name) for name in PROVIDER_KEY_NAMES)
+
+
+@cache
+def _read_secret_file(path: str, _changed_ns: int) -> str:
+    return Path(path).read_text(encoding="utf-8").strip()
+
+
+def resolve_secret(reference: str) -> str | None:
+    """The secret behind `env:NAME` (or `env:NAME,OTHER`: the first that is set) or `file:PATH`; None when not there.
+
+    Files are read again when they change, so that a rotated key needs no restart.
+    """
+    scheme, _, place = reference.partition(":")
+    if scheme == "env":
+        return next((value for name in place.split(",") if (value := os.environ.get(name.strip()))), None)
+    try:
+        return _read_secret_file(place, Path(place).stat().st_mtime_ns) or None
+    except OSError:
+        return None
+
+
+def child_environment(**changes: str) -> dict[str, str]:
+    """This process's environment with changes, for a program to start."""
+    return {**os.environ, "PYTHONUNBUFFERED": "1", **changes}
+
+
+def python_program(module: str, *arguments: str) -> list[str]:
+    """The command that runs one of our modules with this Python."""
+    return [sys.executable, "-m", module, *arguments]

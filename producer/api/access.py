@@ -1,0 +1,57 @@
+"""Who calls: an API key in `x-api-key` or `Authorization: Bearer`, and the project that it belongs to."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from core.errors import Forbidden, Unauthenticated
+from producer.composition import Services
+from producer.submit import Caller
+from sql.access import find_api_key, find_project, hash_key, touch_api_key
+
+
+def services_of(request: Request) -> Services:
+    """What the application was made with."""
+    services: Services = request.app.state.services
+    return services
+
+
+async def caller_of(request: Request) -> Caller:
+    """Raises Unauthenticated, or Forbidden when `x-project-id` names another project."""
+    services = services_of(request)
+    caller = await (
+        _local_caller(request, services) if request.app.state.local_project else _key_caller(request, services)
+    )
+    named = request.headers.get("x-project-id")
+    if named is not None and named not in (caller.project, str(caller.project_id)):
+        raise Forbidden(f"x-project-id: this key belongs to project {caller.project!r}")
+    return caller
+
+
+async def _local_caller(request: Request, services: Services) -> Caller:
+    project = await find_project(services.database, request.app.state.local_project)
+    if project is None:
+        raise Forbidden(
+            f"there is no project {request.app.state.local_project!r}; make it with `factory project create`"
+        )
+    return Caller(project.id, project.name, frozenset({"jobs"}))
+
+
+async def _key_caller(request: Request, services: Services) -> Caller:
+    bearer = request.headers.get("authorization", "")
+    key = request.headers.get("x-api-key") or (bearer[7:].strip() if bearer[:7].lower() == "bearer " else "")
+    if not key:
+        raise Unauthenticated
+    found = await find_api_key(services.database, hash_key(key), None)
+    if found is None:
+        raise Unauthenticated("This API key is not known, was revoked or has expired")
+    if found.project_id is None or found.project_name is None or "jobs" not in found.scopes:
+        raise Forbidden("This is an operator's key; jobs need a key of a project")
+    if not found.project_active:
+        raise Forbidden(f"project {found.project_name!r} is switched off")
+    await touch_api_key(services.database, found.id)
+    return Caller(found.project_id, found.project_name, frozenset(found.scopes))
+
+
+CallerOf = Annotated[Caller, Depends(caller_of)]
+ServicesOf = Annotated[Services, Depends(services_of)]

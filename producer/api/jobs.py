@@ -1,0 +1,153 @@
+"""`/v1/generate` and `/v1/jobs`."""
+
+from typing import Any
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import FileResponse, Response, StreamingResponse
+
+from core.errors import Conflict, NotFound, RequestRefused
+from core.jsonio import dump_json
+from core.request import JobRequest
+from core.request_checks import read_request
+from producer.api.access import CallerOf, ServicesOf
+from producer.api.bodies import MAX_WAIT_S, id_of, idempotency_of, preferred_wait_s, read_body
+from producer.api.events import last_seen, stream_job_events
+from producer.api.problems import problem_of_failure
+from producer.cancelling import stop_job
+from producer.composition import Services
+from producer.presenting import TERMINAL, job_url, present_job
+from producer.reading import load_job, wait_for_job
+from producer.submit import Caller
+from sql.calls import select_calls
+from sql.reading import read_job, select_jobs
+
+GENERATE_WAIT_S = 120.0
+AUDIO_TYPES = {
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "pcm": "audio/L16;rate=24000",
+}
+REQUEST_DOCS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": JobRequest.model_json_schema(by_alias=False),
+                "example": {"model": "fast", "prompt": "Generate a story chapter"},
+            }
+        },
+    }
+}
+router = APIRouter(tags=["jobs"])
+
+
+def json_response(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    return Response(dump_json(value), status, headers, media_type="application/json")
+
+
+async def _submit(request: Request, services: Services, caller: Caller) -> Any:
+    body = await read_body(request, services.settings.max_body_mb)
+    parsed = read_request(body)
+    if isinstance(parsed, list):
+        raise RequestRefused.of(parsed)
+    return await services.submitter.submit(caller, parsed, idempotency_of(request, body))
+
+
+@router.post("/v1/generate", openapi_extra=REQUEST_DOCS)
+async def generate(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
+    """Submit and wait: 200 with the Result, or 202 with the Job when the wait (`Prefer: wait=N`) runs out."""
+    job_id = await _submit(request, services, caller)
+    job = await wait_for_job(services, caller, job_id, preferred_wait_s(request, GENERATE_WAIT_S))
+    headers = {"Location": job_url(job_id)}
+    if job["status"] == "completed":
+        return json_response(job["result"], 200, headers)
+    return problem_of_failure(job) if job["status"] in TERMINAL else json_response(job, 202, headers)
+
+
+@router.post("/v1/jobs", status_code=202, openapi_extra=REQUEST_DOCS)
+async def create_job(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
+    """Submit: 202 with the Job. `Prefer: wait=N` waits for its end first."""
+    job_id = await _submit(request, services, caller)
+    job = await wait_for_job(services, caller, job_id, preferred_wait_s(request, 0))
+    return json_response(job, 202, {"Location": job_url(job_id)})
+
+
+@router.get("/v1/jobs")
+async def list_jobs(
+    services: ServicesOf,
+    caller: CallerOf,
+    status: str | None = None,
+    kind: str | None = None,
+    batch_id: str | None = None,
+    cursor: str | None = None,
+    limit: int = Query(50, ge=1, le=500),
+) -> Response:
+    """A page of jobs, the newest first, without their answers; `next_cursor` leads to the older ones."""
+    rows = await select_jobs(
+        services.database,
+        caller.project_id,
+        id_of(cursor) if cursor else None,
+        status,
+        kind,
+        id_of(batch_id) if batch_id else None,
+        limit,
+    )
+    jobs = [present_job(row, [], caller.project, content=False) for row in rows]
+    return json_response({"data": jobs, "next_cursor": rows[-1]["id"] if len(rows) == limit else None})
+
+
+@router.get("/v1/jobs/{job_id}")
+async def get_job(
+    services: ServicesOf, caller: CallerOf, job_id: str, wait: float = Query(0, ge=0, le=MAX_WAIT_S)
+) -> Response:
+    """The Job; `wait=N` answers when it is over, or after N seconds."""
+    return json_response(await wait_for_job(services, caller, id_of(job_id), wait))
+
+
+@router.post("/v1/jobs/{job_id}/cancel")
+async def cancel(services: ServicesOf, caller: CallerOf, job_id: str) -> Response:
+    """Stop a job: `cancelled` at once, or `cancelling` while its call is being aborted. 409 when it is over."""
+    await stop_job(services, caller, id_of(job_id))
+    return json_response(await load_job(services, caller, id_of(job_id)))
+
+
+@router.get("/v1/jobs/{job_id}/events")
+async def job_events(request: Request, services: ServicesOf, caller: CallerOf, job_id: str) -> Response:
+    """Server-sent events until the job is over; `Last-Event-ID` continues after that number."""
+    known = id_of(job_id)
+    if await read_job(services.database, known, caller.project_id) is None:
+        raise NotFound
+    return StreamingResponse(
+        stream_job_events(services, caller, known, last_seen(request)),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+@router.get("/v1/jobs/{job_id}/audio")
+async def job_audio(services: ServicesOf, caller: CallerOf, job_id: str) -> Response:
+    """The narration's bytes, with ranges."""
+    row = await read_job(services.database, id_of(job_id), caller.project_id)
+    if row is None or row["kind"] != "speech":
+        raise NotFound
+    if row["state"] != "completed":
+        raise Conflict(f"the job is {row['state']}: there is no audio yet")
+    audio = row["result"]["audio"]
+    path = services.storage.path(audio["storage_key"])
+    if not path.exists():
+        raise NotFound("the audio of this job is no longer stored")
+    return FileResponse(
+        path, media_type=AUDIO_TYPES[audio["format"]], filename=f"{job_id}.{audio['format']}",
+        content_disposition_type="inline", headers={"ETag": f'"{audio["sha256"]}"'},
+    )  # fmt: skip
+
+
+async def load_jobs(services: Services, caller: Caller, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of jobs with their calls, in one more statement."""
+    calls: dict[Any, list[dict[str, Any]]] = {}
+    for call in await select_calls(services.database, [row["id"] for row in rows]):
+        calls.setdefault(call["job_id"], []).append(call)
+    return [present_job(row, calls.get(row["id"], []), caller.project) for row in rows]

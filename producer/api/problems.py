@@ -1,0 +1,80 @@
+"""Errors as `application/problem+json` (RFC 9457) with a stable `code`."""
+
+from typing import Any
+
+import asyncpg
+from fastapi import FastAPI, Request
+from fastapi.responses import Response
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
+
+from core.errors import FactoryError, ServiceUnavailable
+from core.jsonio import dump_json
+from core.logging import get_logger
+from producer.presenting import failure_status
+
+AWAY = (
+    OSError,
+    RedisError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.AdminShutdownError,
+    asyncpg.TooManyConnectionsError,
+)
+
+
+def problem(
+    status: int, code: str, title: str, detail: str, *, headers: dict[str, str] | None = None, **more: Any
+) -> Response:
+    """One problem document."""
+    body = {"type": f"urn:factory:error:{code}", "title": title, "status": status, "code": code, "detail": detail}
+    return Response(dump_json({**body, **more}), status, headers, media_type="application/problem+json")
+
+
+def problem_of(error: FactoryError) -> Response:
+    """`problems` names the field and line of everything that was wrong."""
+    headers = {"Retry-After": "2"} if error.status == 503 else None
+    if error.status == 401:
+        headers = {"WWW-Authenticate": "Bearer"}
+    more = {"problems": [one.as_dict() for one in error.problems]} if error.problems else {}
+    return problem(error.status, error.code, error.title, error.message, headers=headers, **more)
+
+
+def problem_of_failure(job: dict[str, Any]) -> Response:
+    """A job that failed while its caller waited."""
+    failure = job["error"] or {"kind": job["status"], "message": f"the job is {job['status']}"}
+    return problem(
+        failure_status(failure["kind"]),
+        failure["kind"],
+        f"The job {job['status']}",
+        failure["message"],
+        headers={"Location": job["urls"]["self"]},
+        job=job,
+    )
+
+
+def install_problem_handlers(app: FastAPI) -> None:
+    """Every error of every path leaves as a problem document; none with a traceback."""
+
+    @app.exception_handler(FactoryError)
+    async def of_ours(_request: Request, error: FactoryError) -> Response:
+        return problem_of(error)
+
+    @app.exception_handler(HTTPException)
+    async def of_http(_request: Request, error: HTTPException) -> Response:
+        codes = {404: "not_found", 405: "method_not_allowed"}
+        title = str(error.detail)
+        return problem(error.status_code, codes.get(error.status_code, "http_error"), title, title)
+
+    async def of_servers(_request: Request, error: Exception) -> Response:
+        get_logger(__name__).warning("a server is away", error=type(error).__name__)
+        return problem_of(ServiceUnavailable())
+
+    for kind in AWAY:
+        app.add_exception_handler(kind, of_servers)
+
+    @app.exception_handler(Exception)
+    async def of_surprise(request: Request, error: Exception) -> Response:
+        get_logger(__name__).error("a fault of ours", path=request.url.path, exc_info=error)
+        return problem(500, "internal", "A fault of ours", "The factory failed at this request; its log says why.")

@@ -1,0 +1,48 @@
+"""The command `factory`. Each command lives in a module of its own that is imported when it runs."""
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "up": ("running", "Start everything on this machine, until Ctrl-C."),
+    "api": ("running", "Run the HTTP API."),
+    "worker": ("running", "Run a worker."),
+    "emulator": ("running", "Run the provider emulator."),
+    "env": ("running", "Print the settings of what runs here, for your shell."),
+    "migrate": ("running", "Bring the database schema and the catalog up to date."),
+    "catalog": ("operating", "List providers, models, prices and aliases."),
+    "project": ("operating", "Make and list projects."),
+    "key": ("operating", "Make, list and revoke API keys."),
+    "submit": ("jobs", "Submit one job."),
+    "batch": ("jobs", "Submit a file of jobs, one JSON object a line."),
+    "jobs": ("jobs", "List jobs, or show one."),
+    "watch": ("jobs", "Follow a job or a batch until it is done."),
+    "usage": ("jobs", "Show what was spent."),
+    "routes": ("operating", "Explain where a request would go."),
+    "story": ("story", "Write and narrate a story."),
+}
+
+
+class LazyCommands(click.Group):
+    """Knows its commands by name and one line, so that `--help` imports none of them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module, _ = COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(f"producer.cli.{module}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, about) for name, (_, about) in COMMANDS.items()])
+
+
+@click.command(cls=LazyCommands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="ai-provider-factory", prog_name="factory")
+def main() -> None:
+    """A durable job factory over AI providers: submit a generation job, get it back done, checked and priced."""

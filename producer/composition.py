@@ -1,0 +1,53 @@
+"""What the API and the command line are made of, wired once."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+from broker.connection import open_redis
+from broker.handover import Handover
+from broker.wakeups import CANCELS, Wakeups
+from core.settings import Settings, require_urls
+from producer.submit import Submitter
+from sql.following import CatalogFollower
+from sql.pool import Database, open_pool
+from storage.folder import Folder
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    settings: Settings
+    database: Database
+    catalog: CatalogFollower
+    wakeups: Wakeups
+    cancels: Wakeups
+    submitter: Submitter
+    storage: Folder
+
+
+@asynccontextmanager
+async def open_services(settings: Settings) -> AsyncIterator[Services]:
+    """Connect to Postgres and Redis. Raises ConfigurationError that says what to set."""
+    database_url, redis_url = require_urls(settings)
+    async with AsyncExitStack() as stack:
+        database = await open_pool(
+            database_url, max_size=settings.database_pool_size, statement_cache=settings.database_statement_cache
+        )
+        stack.push_async_callback(database.close)
+        redis = await open_redis(redis_url)
+        stack.push_async_callback(redis.aclose)
+        catalog = CatalogFollower(database)
+        await catalog.start()
+        stack.push_async_callback(catalog.stop)
+        wakeups = Wakeups(redis)
+        wakeups.start()
+        stack.push_async_callback(wakeups.stop)
+        yield Services(
+            settings=settings,
+            database=database,
+            catalog=catalog,
+            wakeups=wakeups,
+            cancels=Wakeups(redis, CANCELS),
+            submitter=Submitter(database, Handover(redis), catalog),
+            storage=Folder(settings.storage_path),
+        )

@@ -1,0 +1,69 @@
+"""The read side: jobs and batches as they are now, and waiting until they are what one waits for."""
+
+import asyncio
+import time
+from typing import Any
+from uuid import UUID
+
+from core.errors import NotFound
+from producer.composition import Services
+from producer.presenting import TERMINAL, present_batch, present_job
+from producer.submit import Caller
+from sql.calls import select_calls
+from sql.reading import read_batch, read_job, read_queue_place
+
+LOOK_AGAIN_S = 1.0
+
+
+async def load_job(services: Services, caller: Caller, job_id: UUID) -> dict[str, Any]:
+    """A Job. Raises NotFound, also for a job of another project."""
+    row = await read_job(services.database, job_id, caller.project_id)
+    if row is None:
+        raise NotFound
+    calls = await select_calls(services.database, [job_id])
+    position = None
+    if row["state"] == "queued":
+        position = 1 + await read_queue_place(services.database, caller.project_id, row["kind"], job_id, None)
+    return present_job(row, calls, caller.project, position=position)
+
+
+async def wait_for_job(services: Services, caller: Caller, job_id: UUID, wait_s: float) -> dict[str, Any]:
+    """The Job once it is over, or as it is after `wait_s`. A lost wake-up costs a second, no more."""
+    until = time.monotonic() + wait_s
+    with services.wakeups.waiting_for(job_id) as changed:
+        while True:
+            changed.clear()
+            row = await read_job(services.database, job_id, caller.project_id)
+            if row is None:
+                raise NotFound
+            left_s = until - time.monotonic()
+            if row["state"] in TERMINAL or left_s <= 0:
+                return await load_job(services, caller, job_id)
+            await _changed_within(changed, min(left_s, LOOK_AGAIN_S))
+
+
+async def wait_for_batch(
+    services: Services, caller: Caller, batch_id: UUID, wait_s: float, seen: int | None
+) -> dict[str, Any]:
+    """The batch once it has changed since `seen` (its `sequence`) or, without that, once it is over."""
+    until = time.monotonic() + wait_s
+    with services.wakeups.waiting_for(batch_id) as changed:
+        while True:
+            changed.clear()
+            row = await read_batch(services.database, batch_id, caller.project_id)
+            if row is None:
+                raise NotFound
+            batch = present_batch(row)
+            left_s = until - time.monotonic()
+            news = batch["sequence"] != seen if seen is not None else False
+            if batch["status"] != "in_progress" or news or left_s <= 0:
+                return batch
+            await _changed_within(changed, min(left_s, LOOK_AGAIN_S))
+
+
+async def _changed_within(changed: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await changed.wait()
+    except TimeoutError:
+        return

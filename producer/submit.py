@@ -1,0 +1,222 @@
+"""The only writer of new jobs: check, remember in Postgres, then hand over to Redis."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from redis.exceptions import RedisError
+
+from adapters.registry import HANDLERS
+from broker.handover import Handover
+from core.clock import utc_now
+from core.errors import FactoryError, Forbidden, IdempotencyConflict, Problem, RequestRefused
+from core.graph import find_cycle
+from core.ids import new_id
+from core.logging import get_logger
+from core.request import JobRequest
+from core.routing import Health, plan_routes
+from sql.following import CatalogFollower
+from sql.jobs import claim_idempotency_key, insert_batch, insert_jobs
+from sql.pool import Database
+
+KEY_LIFE = timedelta(hours=24)
+
+
+class ContextTooLong(RequestRefused):
+    """Longer than every model behind the name can read."""
+
+    code = "context_length"
+    status = 413
+    title = "The text is longer than every model behind this name can read"
+
+
+class NoRoute(RequestRefused):
+    """Nothing behind the name can do what the request asks."""
+
+    code = "no_route"
+    title = "No model behind this name can do what the request asks"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who submits: a project, through a key of its own."""
+
+    project_id: UUID
+    project: str
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Idempotency:
+    """The caller's key and the whole body it came with."""
+
+    key: str
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class BatchOrder:
+    """Jobs that belong together."""
+
+    requests: Sequence[JobRequest]
+    name: str | None = None
+    metadata: Mapping[str, Any] | None = None
+
+
+class Submitter:
+    """From the moment an id is answered, its job is durable in Postgres."""
+
+    def __init__(self, database: Database, handover: Handover, catalog: CatalogFollower) -> None:
+        self._database = database
+        self._handover = handover
+        self._catalog = catalog
+
+    async def submit(self, caller: Caller, request: JobRequest, idempotency: Idempotency | None = None) -> UUID:
+        """One job; the id of the earlier one when the idempotency key was used with the same body."""
+        now = utc_now()
+        if request.after:
+            raise RequestRefused.of([Problem("goes with a batch: a single job comes after nothing", "after")])
+        self.check(caller, [request], now)
+        job_id = new_id()
+        row = _row(caller, request, job_id, now)
+        async with self._database.acquire() as connection, connection.transaction():
+            if idempotency is not None:
+                answer = await claim_idempotency_key(
+                    connection, caller.project_id, *_hashes(idempotency), job_id, None, now + KEY_LIFE, now
+                )
+                if answer.request_hash != _hashes(idempotency)[1]:
+                    raise IdempotencyConflict
+                if answer.job_id is not None and answer.job_id != job_id:
+                    return answer.job_id
+            await insert_jobs(connection, [row])
+        await self._hand_over([row])
+        return job_id
+
+    async def submit_batch(self, caller: Caller, order: BatchOrder, idempotency: Idempotency | None = None) -> UUID:
+        """Many jobs, all or none. Raises RequestRefused with the line of every problem."""
+        now = utc_now()
+        self.check(caller, order.requests, now, in_batch=True)
+        ids = {request.key: new_id() for request in order.requests if request.key is not None}
+        batch_id = new_id()
+        rows = [
+            _row(
+                caller,
+                request,
+                ids[request.key] if request.key is not None else new_id(),
+                now,
+                batch_id=batch_id,
+                line=line,
+                after=[ids[key] for key in dict.fromkeys(request.after)],
+            )
+            for line, request in enumerate(order.requests, start=1)
+        ]
+        async with self._database.acquire() as connection, connection.transaction():
+            if idempotency is not None:
+                answer = await claim_idempotency_key(
+                    connection, caller.project_id, *_hashes(idempotency), None, batch_id, now + KEY_LIFE, now
+                )
+                if answer.request_hash != _hashes(idempotency)[1]:
+                    raise IdempotencyConflict
+                if answer.batch_id is not None and answer.batch_id != batch_id:
+                    return answer.batch_id
+            await insert_batch(
+                connection, batch_id, caller.project_id, order.name, len(rows), None, dict(order.metadata or {})
+            )
+            await insert_jobs(connection, rows)
+        await self._hand_over([row for row in rows if row["state"] == "queued"])
+        return batch_id
+
+    def check(self, caller: Caller, requests: Sequence[JobRequest], now: datetime, *, in_batch: bool = False) -> None:
+        """Everything that can be said before a job is accepted; raises RequestRefused."""
+        problems: list[Problem] = []
+        refusals: list[FactoryError] = []
+        for line, request in enumerate(requests, start=1):
+            if request.project is not None and request.project != caller.project:
+                raise Forbidden(
+                    f"project: this key belongs to project {caller.project!r}, not {request.project[:100]!r}"
+                )
+            try:
+                self._check_routes(caller, request, now)
+            except RequestRefused as error:
+                refusals.append(error)
+                problems.append(Problem(error.message, None if ":" in error.message[:20] else "model", line))
+        if in_batch:
+            problems += _check_keys(requests)
+        elif refusals:
+            raise refusals[0]
+        if problems:
+            raise RequestRefused.of(problems)
+
+    def _check_routes(self, caller: Caller, request: JobRequest, now: datetime) -> None:
+        plan = plan_routes(request, self._catalog.current, caller.project_id, HANDLERS, Health(), now)
+        if plan.routes:
+            return
+        reasons = "; ".join(dict.fromkeys(f"{one.model} {one.reason}" for one in plan.exclusions))[:2000]
+        codes = {exclusion.code for exclusion in plan.exclusions}
+        if codes == {"context_length"}:
+            raise ContextTooLong(f"the text is too long for every model behind {request.model!r}: {reasons}")
+        raise NoRoute(f"no model behind {request.model!r} can do this: {reasons}")
+
+    async def _hand_over(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """The fast path. When Redis is away the jobs are durable all the same: a duty hands them over later."""
+        try:
+            await self._handover.hand_over([(row["id"], 0, row["run_at"]) for row in rows])
+        except (RedisError, OSError) as error:
+            get_logger(__name__).warning("hand-over put off", jobs=len(rows), error=type(error).__name__)
+
+
+def _hashes(idempotency: Idempotency) -> tuple[bytes, bytes]:
+    return hashlib.sha256(idempotency.key.encode()).digest(), hashlib.sha256(idempotency.body).digest()
+
+
+def _row(
+    caller: Caller,
+    request: JobRequest,
+    job_id: UUID,
+    now: datetime,
+    *,
+    batch_id: UUID | None = None,
+    line: int | None = None,
+    after: Sequence[UUID] = (),
+) -> dict[str, Any]:
+    return {
+        "id": job_id,
+        "project_id": caller.project_id,
+        "batch_id": batch_id,
+        "line": line,
+        "key": request.key,
+        "after": "{" + ",".join(str(one) for one in after) + "}",
+        "blockers": len(after),
+        "state": "waiting" if after else "queued",
+        "kind": request.kind.value,
+        "priority": request.priority,
+        "request": request.stored(),
+        "run_at": request.run_at or now,
+        "deadline": now + timedelta(seconds=request.deadline_s) if request.deadline_s else None,
+        "retry_of": None,
+        "metadata": request.metadata,
+        "created_at": now,
+    }
+
+
+def _check_keys(requests: Sequence[JobRequest]) -> list[Problem]:
+    lines: dict[str, int] = {}
+    problems = []
+    for line, request in enumerate(requests, start=1):
+        if request.key is not None and lines.setdefault(request.key, line) != line:
+            problems.append(Problem(f"the key {request.key!r} is that of line {lines[request.key]} too", "key", line))
+    for line, request in enumerate(requests, start=1):
+        problems += [
+            Problem(f"no job of this batch has the key {name!r}", f"after.{place}", line)
+            for place, name in enumerate(request.after)
+            if name not in lines
+        ]
+    if not problems:
+        names = {request.key or f" line {line}": request.after for line, request in enumerate(requests, start=1)}
+        if cycle := find_cycle(names):
+            circle = " → ".join([*cycle, cycle[0]])
+            problems.append(Problem(f"these jobs wait for each other: {circle}", "after", lines.get(cycle[0])))
+    return problems

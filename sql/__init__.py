@@ -1,0 +1,1 @@
+"""The way to Postgres: migrations, one statement per file, one typed function per statement."""

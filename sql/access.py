@@ -1,0 +1,78 @@
+"""Projects and API keys. A key is 256 random bits; only its SHA-256 is stored."""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sql.statements import Executor, statement
+
+
+@dataclass(frozen=True, slots=True)
+class FoundKey:
+    """A key in force. `project_id` is None for an operator's key."""
+
+    id: UUID
+    project_id: UUID | None
+    scopes: list[str]
+    project_name: str | None
+    project_active: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class FoundProject:
+    id: UUID
+    name: str
+    active: bool
+
+
+def hash_key(key: str) -> bytes:
+    return hashlib.sha256(key.encode()).digest()
+
+
+async def find_api_key(db: Executor, key_hash: bytes, now: datetime | None) -> FoundKey | None:
+    """Neither revoked nor expired."""
+    row = await db.fetchrow(statement("find_api_key"), key_hash, now)
+    return FoundKey(**row) if row else None
+
+
+async def touch_api_key(db: Executor, key_id: UUID) -> None:
+    """Remember that it was used, to the minute."""
+    await db.execute(statement("touch_api_key"), key_id)
+
+
+async def insert_api_key(
+    db: Executor,
+    key_hash: bytes,
+    prefix: str,
+    name: str | None,
+    project_id: UUID | None,
+    scopes: list[str],
+    expires_at: datetime | None,
+) -> UUID:
+    key_id: UUID = await db.fetchval(
+        statement("insert_api_key"), key_hash, prefix, name, project_id, scopes, expires_at
+    )
+    return key_id
+
+
+async def insert_project(db: Executor, name: str) -> UUID | None:
+    """None when the name is taken."""
+    project_id: UUID | None = await db.fetchval(statement("insert_project"), name)
+    return project_id
+
+
+async def find_project(db: Executor, name: str) -> FoundProject | None:
+    row = await db.fetchrow(statement("find_project"), name)
+    return FoundProject(**row) if row else None
+
+
+async def select_api_keys(db: Executor) -> list[dict[str, Any]]:
+    """Every key with its prefix, project and dates; the keys themselves are not known."""
+    return [dict(row) for row in await db.fetch(statement("select_api_keys"))]
+
+
+async def revoke_api_key(db: Executor, prefix: str) -> bool:
+    """False when no key in force has this prefix."""
+    return await db.fetchval(statement("revoke_api_key"), prefix) is not None

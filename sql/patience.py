@@ -1,0 +1,35 @@
+"""Writes that must not be lost because Postgres restarts at the wrong moment."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Concatenate, ParamSpec, TypeVar
+
+import asyncpg
+
+from core.logging import get_logger
+from sql.pool import Database
+
+GONE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError,
+        asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError)  # fmt: skip
+PAUSE_S = 0.5
+PATIENCE_S = 240.0
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+async def patiently(
+    action: Callable[Concatenate[Database, P], Awaitable[R]], database: Database, *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Do it, again and again for some minutes while Postgres is away. Only for writes that are safe to repeat."""
+    waited_s = 0.0
+    while True:
+        try:
+            return await action(database, *args, **kwargs)
+        except GONE as error:
+            if waited_s >= PATIENCE_S:
+                raise
+            if waited_s == 0.0:
+                get_logger(__name__).warning("waiting for Postgres", error=type(error).__name__)
+            await asyncio.sleep(PAUSE_S)
+            waited_s += PAUSE_S

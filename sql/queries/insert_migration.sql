@@ -1,0 +1,1 @@
+INSERT INTO factory.schema_migrations (version, name, digest) VALUES ($1::integer, $2::text, $3::text)

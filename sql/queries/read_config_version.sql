@@ -1,0 +1,1 @@
+SELECT version FROM factory.config_version

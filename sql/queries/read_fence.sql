@@ -1,0 +1,1 @@
+SELECT state, fence FROM factory.jobs WHERE id = $1::uuid

@@ -1,0 +1,12 @@
+SELECT
+    job.id, job.project_id, job.batch_id, job.line, job.key, job.state, job.kind, job.priority, job.request,
+    job.attempts, job.seq, job.result, job.error, job.provider, job.model, job.cost, job.uncertain_cost,
+    job.metadata, job.created_at, job.started_at, job.finished_at, job.run_at, job.deadline
+FROM factory.jobs AS job
+WHERE job.project_id = $1::uuid
+    AND ($2::uuid IS NULL OR job.id < $2::uuid)
+    AND ($3::text IS NULL OR job.state = $3::text)
+    AND ($4::text IS NULL OR job.kind = $4::text)
+    AND ($5::uuid IS NULL OR job.batch_id = $5::uuid)
+ORDER BY job.id DESC
+LIMIT $6::integer

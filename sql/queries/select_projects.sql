@@ -1,0 +1,1 @@
+SELECT id, name, active, weight, settings FROM factory.projects

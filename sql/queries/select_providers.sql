@@ -1,0 +1,1 @@
+SELECT id, name, active, regions, limits FROM factory.providers

@@ -1,0 +1,1 @@
+SELECT voice, provider, provider_voice_id, settings FROM factory.voices

@@ -1,0 +1,51 @@
+"""What callers see of jobs and batches. Rows are plain dicts with the statement's columns."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sql.statements import Executor, statement
+
+
+async def probe(db: Executor) -> bool:
+    """Does Postgres answer?"""
+    return bool(await db.fetchval(statement("probe")))
+
+
+async def read_job(db: Executor, job_id: UUID, project_id: UUID) -> dict[str, Any] | None:
+    row = await db.fetchrow(statement("read_job"), job_id, project_id)
+    return dict(row) if row else None
+
+
+async def select_jobs(
+    db: Executor,
+    project_id: UUID,
+    before: UUID | None,
+    state: str | None,
+    kind: str | None,
+    batch_id: UUID | None,
+    limit: int,
+) -> list[dict[str, Any]]:
+    """A page of jobs, the newest first."""
+    rows = await db.fetch(statement("select_jobs"), project_id, before, state, kind, batch_id, limit)
+    return [dict(row) for row in rows]
+
+
+async def select_batch_jobs(
+    db: Executor, batch_id: UUID, project_id: UUID, after_line: int, limit: int
+) -> list[dict[str, Any]]:
+    """A page of a batch in the order of its lines."""
+    rows = await db.fetch(statement("select_batch_jobs"), batch_id, project_id, after_line, limit)
+    return [dict(row) for row in rows]
+
+
+async def read_queue_place(db: Executor, project_id: UUID, kind: str, job_id: UUID, now: datetime | None) -> int:
+    """How many queued jobs of the same project and kind came before this one."""
+    ahead: int = await db.fetchval(statement("read_queue_place"), project_id, kind, job_id, now)
+    return ahead
+
+
+async def read_batch(db: Executor, batch_id: UUID, project_id: UUID) -> dict[str, Any] | None:
+    """The batch with the counts of its jobs by state."""
+    row = await db.fetchrow(statement("read_batch"), batch_id, project_id)
+    return dict(row) if row else None

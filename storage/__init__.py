@@ -1,0 +1,1 @@
+"""Audio and file bytes behind one interface: a local folder."""

@@ -1,0 +1,138 @@
+"""Real servers for every test: embedded PostgreSQL and Valkey, a database cloned for each test."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import httpx
+import pytest
+from arq.worker import create_worker
+from redis.asyncio import Redis
+
+from core.settings import PROVIDER_KEY_NAMES, Settings
+from producer.api.app import create_app
+from producer.composition import Services, open_services
+from producer.embedded import EmbeddedServers, Running
+from producer.keys import create_key
+from sql.migrating import migrate
+from sql.pool import open_pool
+from sql.seeding import seed
+from tests.house import Factory
+from workers.worker import worker_options
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_settings_from_outside() -> None:
+    for name in list(os.environ):
+        if name.startswith("FACTORY_") or name in PROVIDER_KEY_NAMES:
+            del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Running]:
+    """One PostgreSQL, one Valkey and one emulator for all test processes: they share by the root folder."""
+    base = tmp_path_factory.getbasetemp()
+    root = (base if worker_id == "master" else base.parent) / "servers"
+    root.mkdir(exist_ok=True)
+    with EmbeddedServers(root, emulator=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+async def template(servers: Running, worker_id: str) -> str:
+    """A migrated and seeded database to clone."""
+    name = f"template_{worker_id}"
+    url = servers.database_url.rsplit("/", 1)[0] + "/" + name
+    connection = await asyncpg.connect(servers.database_url)
+    await connection.execute(f"CREATE DATABASE {name}")
+    await connection.close()
+    pool = await open_pool(url)
+    await migrate(pool)
+    await seed(pool)
+    await pool.close()
+    return name
+
+
+@pytest.fixture
+async def empty_database_url(servers: Running) -> AsyncIterator[str]:
+    """A database with nothing in it."""
+    async with _database(servers, "template1") as url:
+        yield url
+
+
+@pytest.fixture
+async def database_url(servers: Running, template: str) -> AsyncIterator[str]:
+    """A database with the schema and the catalog."""
+    async with _database(servers, template) as url:
+        yield url
+
+
+@asynccontextmanager
+async def _database(servers: Running, template: str) -> AsyncIterator[str]:
+    name = f"test_{uuid4().hex[:12]}"
+    connection = await asyncpg.connect(servers.database_url)
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    try:
+        yield servers.database_url.rsplit("/", 1)[0] + "/" + name
+    finally:
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        await connection.close()
+
+
+@pytest.fixture
+async def redis_url(servers: Running, worker_id: str) -> str:
+    """A Redis database of this test process, emptied."""
+    number = 1 + (0 if worker_id == "master" else int(worker_id.removeprefix("gw")))
+    url = servers.redis_url.rsplit("/", 1)[0] + f"/{number}"
+    async with Redis.from_url(url) as redis:
+        await redis.flushdb()
+    return url
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str, servers: Running, tmp_path: Path) -> Settings:
+    """Settings of one test's factory: quick retries, storage of its own."""
+    return Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        emulator_url=servers.emulator_url,
+        home=tmp_path,
+        database_pool_size=4,
+        retry_base_s=0.02,
+        retry_cap_s=0.05,
+        worker_slots=10,
+        call_timeout_s=5,
+        drain_s=1,
+    )
+
+
+@pytest.fixture
+async def services(settings: Settings) -> AsyncIterator[Services]:
+    async with open_services(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def factory(settings: Settings, services: Services) -> AsyncIterator[Factory]:
+    """The API and a worker in this process, and a client with the key of project `nicestory`."""
+    async with _factory(settings, services) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def _factory(settings: Settings, services: Services) -> AsyncIterator[Factory]:
+    key = await create_key(services.database, project="nicestory", make_project=True)
+    worker = create_worker({**worker_options(settings), "handle_signals": False})
+    running = asyncio.create_task(worker.async_run())
+    transport = httpx.ASGITransport(create_app(services))
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://factory", headers={"x-api-key": key}, timeout=60
+    ) as client:
+        yield Factory(settings, services, client, key, httpx.URL(settings.emulator_url or ""))
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await worker.close()

@@ -1,0 +1,223 @@
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+
+from core.catalog import Alias, Catalog, Endpoint, Model, Price, Project, Provider, Target, Voice
+from core.errors import UnknownModel
+from core.provider import HandlerSpec
+from core.request import JobRequest
+from core.routing import Health, RoutePlan, plan_routes, serves
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+CHAT = HandlerSpec("openai.chat_completions", "text", "x:y")
+HANDLERS = {
+    CHAT.name: CHAT,
+    "google.generate_content": HandlerSpec("google.generate_content", "text", "x:y"),
+    "openai.speech": HandlerSpec("openai.speech", "speech", "x:y", frozenset({"mp3", "wav"})),
+    "google.speech": HandlerSpec("google.speech", "speech", "x:y", frozenset({"mp3", "wav", "flac"})),
+}
+PROJECT = Project(uuid4(), "nicestory", True, 100, {})
+
+
+def endpoint(provider: str, handler: str, **more: Any) -> Endpoint:
+    fields: dict[str, Any] = {
+        "id": uuid4(),
+        "provider": provider,
+        "base_url": f"https://{provider}.example/v1",
+        "endpoint_pattern": None,
+        "handler_function": handler,
+        "model_pattern": "*",
+        "credential": None,
+        "region": "global",
+        "priority": 100,
+        "active": True,
+        "seeded": True,
+    }
+    return Endpoint(**{**fields, **more})
+
+
+def price(provider: str, model_id: str, amount: str) -> Price:
+    rate = Decimal(amount)
+    return Price(provider, model_id, datetime(2026, 1, 1, tzinfo=UTC), input_usd_per_mtok=rate, output_usd_per_mtok=rate)
+
+
+def catalog(**changes: Any) -> Catalog:
+    parts: dict[str, Any] = {
+        "version": 1,
+        "providers": [Provider(name, name, True, ("global",), {}) for name in ("openai", "google")],
+        "endpoints": [
+            endpoint("openai", "openai.chat_completions"),
+            endpoint("openai", "openai.speech"),
+            endpoint("google", "google.generate_content"),
+            endpoint("google", "google.speech"),
+        ],
+        "models": [
+            Model("openai", "gpt-big", "text", 100_000, 8000, capabilities=frozenset({"text", "vision", "tools"})),
+            Model("google", "gem-small", "text", 10_000, 8000, capabilities=frozenset({"text", "json_schema"})),
+            Model("openai", "voice-o", "speech", max_input_characters=100),
+            Model("google", "voice-g", "speech", max_input_characters=1000),
+        ],
+        "prices": [price("openai", "gpt-big", "5"), price("google", "gem-small", "1")],
+        "aliases": [
+            alias("fast", ("openai", "gpt-big"), ("google", "gem-small")),
+            alias("cheap", ("openai", "gpt-big"), ("google", "gem-small"), strategy="cheapest"),
+            alias("narrator", ("openai", "voice-o"), ("google", "voice-g")),
+        ],
+        "voices": [Voice("grandmother", "google", "Kore", {})],
+        "projects": [PROJECT],
+    }
+    return Catalog.of(**{**parts, **changes})
+
+
+def alias(name: str, *targets: tuple[str, str], strategy: str = "priority", project_id: UUID | None = None) -> Alias:
+    rows = tuple(Target(provider, model, place, 100, {}) for place, (provider, model) in enumerate(targets))
+    return Alias(name, project_id, strategy, "fail", None, 1, rows)
+
+
+def plan(house: Catalog | None = None, health: Health | None = None, **request: Any) -> RoutePlan:
+    fields: Mapping[str, Any] = {"model": "fast", **({"prompt": "hi"} if "input" not in request else {}), **request}
+    parsed = JobRequest.model_validate(fields, strict=False)
+    return plan_routes(parsed, house or catalog(), PROJECT.id, HANDLERS, health or Health(), NOW)
+
+
+def models(found: RoutePlan) -> list[str]:
+    return [route.model.model_id for route in found.routes]
+
+
+def reasons(found: RoutePlan) -> dict[str, str]:
+    return {exclusion.model: exclusion.reason for exclusion in found.exclusions}
+
+
+def test_targets_are_tried_in_the_order_of_their_positions() -> None:
+    assert models(plan()) == ["gpt-big", "gem-small"]
+
+
+def test_cheapest_goes_by_price() -> None:
+    assert models(plan(model="cheap")) == ["gem-small", "gpt-big"]
+
+
+def test_a_request_may_prefer_cost() -> None:
+    assert models(plan(requirements={"prefer": "cost"})) == ["gem-small", "gpt-big"]
+
+
+def test_an_unpriced_model_is_never_the_cheapest() -> None:
+    assert models(plan(catalog(prices=[price("openai", "gpt-big", "5")]), model="cheap")) == ["gpt-big", "gem-small"]
+
+
+def test_a_model_may_be_named_by_its_id_or_with_its_provider() -> None:
+    assert models(plan(model="gem-small")) == models(plan(model="google/gem-small")) == ["gem-small"]
+
+
+def test_an_explicit_model_goes_on_to_its_fallbacks_and_nowhere_else() -> None:
+    assert models(plan(model="gem-small", fallbacks=["gpt-big"])) == ["gem-small", "gpt-big"]
+
+
+def test_an_unknown_name_is_refused_with_the_names_that_exist() -> None:
+    with pytest.raises(UnknownModel, match="cheap, fast, narrator"):
+        plan(model="quick")
+    with pytest.raises(UnknownModel, match=r"fallbacks\.0"):
+        plan(fallbacks=["nothing"])
+
+
+def test_a_project_may_give_an_alias_a_meaning_of_its_own() -> None:
+    own = alias("fast", ("google", "gem-small"), project_id=PROJECT.id)
+    house = catalog(aliases=[alias("fast", ("openai", "gpt-big")), own])
+    assert models(plan(house)) == ["gem-small"]
+
+
+def test_what_a_model_lacks_excludes_it_with_the_reason() -> None:
+    found = plan(response_format={"type": "json_schema", "json_schema": {"schema": {}}})
+    assert models(found) == ["gem-small"]
+    assert reasons(found) == {"openai/gpt-big": "lacks json_schema"}
+
+
+def test_a_prompt_beyond_the_window_excludes_the_model() -> None:
+    found = plan(prompt="x" * 100_000)
+    assert models(found) == ["gpt-big"]
+    assert "at most 10000 tokens" in reasons(found)["google/gem-small"]
+
+
+def test_a_text_too_long_to_speak_excludes_the_model() -> None:
+    found = plan(model="narrator", kind="speech", input="x" * 500)
+    assert models(found) == ["voice-g"]
+
+
+def test_a_voice_that_a_provider_lacks_excludes_its_routes() -> None:
+    found = plan(model="narrator", kind="speech", input="hi", voice="grandmother")
+    assert [route.voice.provider_voice_id for route in found.routes if route.voice] == ["Kore"]
+
+
+def test_a_format_that_a_handler_cannot_deliver_excludes_the_route() -> None:
+    assert models(plan(model="narrator", kind="speech", input="hi", format="flac")) == ["voice-g"]
+
+
+def test_retirement_counts_from_the_day() -> None:
+    retired = Model("openai", "gpt-big", "text", 100_000, retires_on=date(2026, 11, 23))
+    house = catalog(models=[retired, Model("google", "gem-small", "text", 10_000)])
+    assert models(plan(house)) == ["gem-small"]
+
+
+def test_a_cost_ceiling_excludes_what_may_cost_more() -> None:
+    assert models(plan(max_output_tokens=1000, requirements={"max_cost_usd": "0.002"})) == ["gem-small"]
+
+
+def test_region_is_hard() -> None:
+    house = catalog(
+        endpoints=[
+            endpoint("openai", "openai.chat_completions"),
+            endpoint("openai", "openai.chat_completions", region="eu", priority=200),
+            endpoint("google", "google.generate_content"),
+        ]
+    )
+    assert [route.endpoint.region for route in plan(house, requirements={"region": "eu"}).routes] == ["eu"]
+    assert {route.endpoint.region for route in plan(house).routes} == {"global"}
+
+
+def test_endpoints_of_a_provider_are_tried_in_priority_order() -> None:
+    near = endpoint("openai", "openai.chat_completions", priority=10, model_pattern="gpt-*", seeded=False)
+    house = catalog(endpoints=[endpoint("openai", "openai.chat_completions"), near])
+    found = plan(house, model="gpt-big")
+    assert [route.endpoint.priority for route in found.routes] == [10, 100]
+
+
+def test_an_endpoint_without_its_key_is_no_route() -> None:
+    keyed = endpoint("openai", "openai.chat_completions", credential="env:OPENAI_API_KEY")
+    house = catalog(endpoints=[keyed, endpoint("google", "google.generate_content")])
+    found = plan(house, Health(without_credential={keyed.id: "its credential env:OPENAI_API_KEY is not set"}))
+    assert models(found) == ["gem-small"]
+    assert "OPENAI_API_KEY" in reasons(found)["openai/gpt-big"]
+
+
+def test_an_unknown_handler_is_no_route() -> None:
+    house = catalog(endpoints=[endpoint("openai", "openai.next_year"), endpoint("google", "google.generate_content")])
+    assert models(plan(house)) == ["gem-small"]
+
+
+def test_a_models_pattern_may_name_and_exclude() -> None:
+    assert serves("*", "anything")
+    assert serves("gpt-* !gpt-*-pro", "gpt-6")
+    assert not serves("gpt-* !gpt-*-pro", "gpt-6-pro")
+    assert not serves("llama-*", "gpt-6")
+
+
+def test_a_weighted_alias_gives_a_project_the_same_variant_every_time() -> None:
+    house = catalog(aliases=[alias("fast", ("openai", "gpt-big"), ("google", "gem-small"), strategy="weighted")])
+    drawn = {models(plan(house))[0] for _ in range(20)}
+    assert len(drawn) == 1
+
+
+def test_weights_are_shares() -> None:
+    house = catalog(aliases=[alias("fast", ("openai", "gpt-big"), ("google", "gem-small"), strategy="weighted")])
+    first = [models(plan(house, metadata={"variant_key": number}))[0] for number in range(2000)]
+    assert abs(first.count("gpt-big") - 1000) < 100
+
+
+def test_a_switched_off_provider_is_no_route() -> None:
+    house = catalog(
+        providers=[Provider("openai", "openai", False, (), {}), Provider("google", "google", True, (), {})]
+    )
+    assert models(plan(house)) == ["gem-small"]

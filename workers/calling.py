@@ -1,0 +1,178 @@
+"""One provider call with its ledger line: opened before the first byte, completed once afterwards."""
+
+import asyncio
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+from adapters.registry import load_handler
+from core.clock import utc_now
+from core.credentials import address_of
+from core.estimates import most_usage
+from core.failover import SCHEMA_VIOLATION
+from core.ids import new_id
+from core.jsonio import dump_json
+from core.logging import get_logger
+from core.pricing import price_usage
+from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
+from core.request import JobRequest
+from core.routing import Route
+from core.schema_checks import find_violation, parse_answer
+from sql.calls import complete_call, open_call
+from sql.jobs import StartedJob
+from sql.patience import patiently
+from workers.services import WorkerServices
+
+GRACE_S = 5.0
+UNCERTAIN = frozenset({ErrorKind.timeout, ErrorKind.connection})
+
+
+class FenceLost(Exception):
+    """The job is somebody else's now, or is being cancelled: make no call."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A checked answer; `parsed` is its JSON where JSON was asked for."""
+
+    answer: ProviderAnswer
+    parsed: Any
+
+
+async def call_provider(
+    services: WorkerServices,
+    job: StartedJob,
+    request: JobRequest,
+    route: Route,
+    images: Mapping[str, tuple[str, bytes]],
+    timeout_s: float,
+) -> Answered:
+    """Raises ProviderError (recorded in the ledger already) or FenceLost."""
+    call_id, started = new_id(), utc_now()
+    await _open(services, job, request, route, call_id)
+    base_url, api_key = address_of(route.endpoint, services.emulator_url)
+    call = ProviderCall(
+        call_id=call_id,
+        request=request,
+        model=route.model,
+        endpoint=route.endpoint,
+        base_url=base_url,
+        api_key=api_key,
+        timeout_s=timeout_s,
+        parameters=route.parameters,
+        voice=route.voice,
+        images=images,
+    )
+    clock = time.monotonic()
+    price = services.catalog.current.price_at(route.model, started)
+
+    async def close(answer: ProviderAnswer | None, error: ProviderError | None) -> None:
+        usage = answer.usage if answer else error.usage if error else None
+        if usage is not None:
+            cost = price_usage(usage, price, route.endpoint.region)
+        else:
+            cost = None if error is None or error.kind in UNCERTAIN else Decimal(0)
+        duration_ms = round((time.monotonic() - clock) * 1000)
+        outcome = error.kind.value if error else "ok" if answer else "unknown"
+        await patiently(
+            complete_call,
+            services.database,
+            call_id,
+            outcome,
+            utc_now(),
+            duration_ms,
+            answer.status if answer and not error else error.status if error else None,
+            usage.as_dict() if usage else None,
+            cost,
+            answer.request_id if answer else error.request_id if error else None,
+            error.message[:500] if error else None,
+        )
+        get_logger(__name__).info(
+            "call",
+            provider=route.model.provider,
+            model=route.model.model_id,
+            outcome=outcome,
+            duration_ms=duration_ms,
+            cost_usd=str(cost) if cost is not None else None,
+        )
+
+    try:
+        answer = await _ask(services, call)
+    except ProviderError as error:
+        await asyncio.shield(close(None, error))
+        raise
+    except asyncio.CancelledError:
+        await asyncio.shield(close(None, None))
+        raise
+    try:
+        parsed = check_answer(request, answer)
+    except ProviderError as error:
+        await asyncio.shield(close(answer, error))
+        raise
+    await asyncio.shield(close(answer, None))
+    return Answered(answer, parsed)
+
+
+async def _open(services: WorkerServices, job: StartedJob, request: JobRequest, route: Route, call_id: UUID) -> None:
+    started = utc_now()
+    price = services.catalog.current.price_at(route.model, started)
+    mine = await open_call(
+        services.database,
+        call_id,
+        job.id,
+        job.fence,
+        request.model,
+        job.attempts,
+        None,
+        route.endpoint.id,
+        route.model.provider,
+        route.model.model_id,
+        route.variant,
+        services.emulator_url is not None and route.endpoint.seeded,
+        started,
+        price_usage(most_usage(request, route.model.max_output_tokens), price, route.endpoint.region),
+        price.reference if price else None,
+    )
+    if not mine:
+        raise FenceLost
+
+
+async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:
+    """The adapter has its own timeout; this one stands behind it. What is no ProviderError is a fault of ours."""
+    handler = load_handler(call.endpoint.handler_function, services.providers)
+    try:
+        async with asyncio.timeout(call.timeout_s + GRACE_S):
+            return await handler(call)
+    except TimeoutError:
+        raise ProviderError(ErrorKind.timeout, f"no answer within {call.timeout_s:.0f} s") from None
+
+
+def check_answer(request: JobRequest, answer: ProviderAnswer) -> Any:
+    """The parsed JSON where JSON was asked for; raises ProviderError(invalid_response) if it is not what was asked."""
+    if not request.wants_json or answer.tool_calls or answer.content is None:
+        return None
+    try:
+        parsed, exact = parse_answer(answer.content)
+    except ValueError:
+        cut = " (it was cut off)" if answer.finish_reason == "length" else ""
+        raise _invalid(f"the answer is not JSON{cut}", answer) from None
+    if not exact:
+        answer.content = dump_json(parsed).decode()
+    schema = request.output_schema
+    if schema is not None and (violation := find_violation(parsed, schema)):
+        raise _invalid(f"the answer breaks the schema at {violation}", answer)
+    return parsed
+
+
+def _invalid(message: str, answer: ProviderAnswer) -> ProviderError:
+    return ProviderError(
+        ErrorKind.invalid_response,
+        message,
+        status=answer.status,
+        code=SCHEMA_VIOLATION,
+        request_id=answer.request_id,
+        usage=answer.usage,
+    )

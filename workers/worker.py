@@ -1,0 +1,54 @@
+"""The arq worker, out of our settings."""
+
+import contextlib
+from typing import Any
+
+from arq.worker import func
+
+from broker.connection import PAYLOAD_LIFE_MS, QUEUE, deserialize, redis_settings, serialize
+from core.logging import get_logger
+from core.settings import Settings, has_provider_keys, require_urls
+from workers.services import open_worker_services
+from workers.story import run_job
+
+
+def worker_options(settings: Settings) -> dict[str, Any]:
+    """What `arq.Worker` is made with. Raises ConfigurationError when a URL is missing."""
+    _, redis_url = require_urls(settings)
+
+    async def start(ctx: dict[str, Any]) -> None:
+        """Wire the worker once; arq's `ctx` carries it to every job."""
+        stack = contextlib.AsyncExitStack()
+        services = await stack.enter_async_context(open_worker_services(settings, ctx["redis"]))
+        ctx.update(services=services, stack=stack)
+        log = get_logger(__name__)
+        log.info("worker ready", slots=settings.worker_slots, catalog_version=services.catalog.current.version)
+        if services.emulator_url is not None:
+            log.info("no provider key is set: shipped endpoints are emulated", url=services.emulator_url)
+        elif not has_provider_keys():
+            log.warning("no provider key is set and no emulator runs: only endpoints of your own can be called")
+
+    async def stop(ctx: dict[str, Any]) -> None:
+        """Close what `start` opened."""
+        if (stack := ctx.get("stack")) is not None:
+            await stack.aclose()
+
+    return {
+        "functions": [func(run_job, name="run_job", max_tries=1_000_000, keep_result=0)],
+        "redis_settings": redis_settings(redis_url),
+        "queue_name": QUEUE,
+        "on_startup": start,
+        "on_shutdown": stop,
+        "max_jobs": settings.worker_slots,
+        "job_timeout": settings.job_timeout_s,
+        "job_completion_wait": settings.drain_s,
+        "keep_result": 0,
+        "poll_delay": 0.05,
+        "queue_read_limit": 10_000,
+        "expires_extra_ms": PAYLOAD_LIFE_MS,
+        "retry_jobs": True,
+        "health_check_interval": 5,
+        "job_serializer": serialize,
+        "job_deserializer": deserialize,
+        "log_results": False,
+    }
