@@ -3,6 +3,7 @@
 from decimal import Decimal
 from json import loads as _loads
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -10,6 +11,8 @@ import orjson
 def _default(value: object) -> Any:
     if isinstance(value, Decimal):
         return orjson.Fragment(decimal_text(value))
+    if isinstance(value, UUID):  # drivers have subclasses of their own, which orjson does not know
+        return str(value)
     if isinstance(value, frozenset | set):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} has no JSON form here")

@@ -305,6 +305,9 @@ def _endpoint_fault(
         return "format", f"cannot deliver {need.format}"
     if endpoint.id in health.without_credential:
         return "credential", health.without_credential[endpoint.id]
-    if need.request.strict and (refused := refused_parameters(need.request, model, handler.name, candidate.parameters)):
+    refused = refused_parameters(need.request, model, handler.name, candidate.parameters)
+    if need.request.strict and refused:
         return "strict", f"does not accept {', '.join(refused)}"
+    if "tools" in refused:
+        return "capability", f"takes no tools over {handler.name}"
     return None

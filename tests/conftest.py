@@ -11,13 +11,13 @@ import asyncpg
 import httpx
 import pytest
 from arq.worker import create_worker
+from producer.embedded import EmbeddedServers, Running
+from producer.keys import create_key
 from redis.asyncio import Redis
 
 from core.settings import PROVIDER_KEY_NAMES, Settings
 from producer.api.app import create_app
 from producer.composition import Services, open_services
-from producer.embedded import EmbeddedServers, Running
-from producer.keys import create_key
 from sql.migrating import migrate
 from sql.pool import open_pool
 from sql.seeding import seed

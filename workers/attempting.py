@@ -46,7 +46,7 @@ async def attempt(services: WorkerServices, job: StartedJob, request: JobRequest
     if not plan.routes:
         return Fail(no_route(plan))
     try:
-        images = await fetch_images(request)
+        images = await fetch_images(request, services.outbound)
     except ProviderError as error:
         return Fail(describe(error, plan.routes[0].model.provider))
     return await _walk(services, job, request, plan, images, until)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from arq.connections import ArqRedis
 
+from adapters.outbound import Outbound
 from adapters.pool import ProviderPool
 from broker.handover import Handover
 from broker.wakeups import CANCELS, Wakeups
@@ -28,6 +29,7 @@ class WorkerServices:
     handover: Handover
     wakeups: Wakeups
     providers: ProviderPool
+    outbound: Outbound
     storage: Folder
     running: RunningJobs
     emulator_url: str | None
@@ -52,6 +54,8 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         stack.push_async_callback(cancels.stop)
         providers = ProviderPool()
         stack.push_async_callback(providers.aclose)
+        outbound = Outbound()
+        stack.push_async_callback(outbound.aclose)
         handover = Handover(redis)
         sweeper = Looper("hand-over sweeper", Sweeper(database, handover, settings.job_timeout_s).step, 3.0)
         sweeper.start()
@@ -63,6 +67,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             handover=handover,
             wakeups=Wakeups(redis),
             providers=providers,
+            outbound=outbound,
             storage=Folder(settings.storage_path),
             running=running,
             emulator_url=None if has_provider_keys() else settings.emulator_url,

@@ -16,12 +16,12 @@ def price(**rates: object) -> Price:
 
 
 TERRA = price(
-    input_usd_per_mtok=Decimal("1"),
-    output_usd_per_mtok=Decimal("5"),
+    input_usd_per_mtok=Decimal(1),
+    output_usd_per_mtok=Decimal(5),
     cached_input_usd_per_mtok=Decimal("0.05"),
     cache_write_usd_per_mtok=Decimal("1.25"),
     threshold_tokens=272_000,
-    threshold_input_usd_per_mtok=Decimal("2"),
+    threshold_input_usd_per_mtok=Decimal(2),
     threshold_output_usd_per_mtok=Decimal("7.5"),
     threshold_cached_input_usd_per_mtok=Decimal("0.1"),
     regional_surcharge={"eu": Decimal("1.1")},
@@ -30,7 +30,7 @@ TERRA = price(
 
 def test_every_bucket_is_billed_at_its_own_rate() -> None:
     usage = Usage(prompt_tokens=1000, completion_tokens=300, cached_tokens=400, cache_write_tokens=100)
-    by_hand = Decimal("500") * 1 + Decimal("400") * Decimal("0.05") + Decimal("100") * Decimal("1.25") + 300 * 5
+    by_hand = Decimal(500) * 1 + Decimal(400) * Decimal("0.05") + Decimal(100) * Decimal("1.25") + 300 * 5
     assert price_usage(usage, TERRA) == by_hand / 1_000_000 == Decimal("0.002145")
 
 
@@ -44,12 +44,12 @@ def test_a_region_has_its_surcharge() -> None:
 
 
 def test_characters_are_billed_where_the_price_is_by_characters() -> None:
-    assert price_usage(Usage(characters=1234), price(audio_usd_per_mchar=Decimal("80"))) == Decimal("0.09872")
+    assert price_usage(Usage(characters=1234), price(audio_usd_per_mchar=Decimal(80))) == Decimal("0.09872")
 
 
 def test_an_unknown_price_makes_the_cost_unknown_and_never_zero() -> None:
     assert price_usage(Usage(prompt_tokens=1), None) is None
-    only_input = price(input_usd_per_mtok=Decimal("1"))
+    only_input = price(input_usd_per_mtok=Decimal(1))
     assert price_usage(Usage(prompt_tokens=5, completion_tokens=1), only_input) is None
     assert price_usage(Usage(prompt_tokens=5), only_input) == Decimal("0.000005")
 
@@ -75,6 +75,6 @@ def test_caching_never_makes_a_call_dearer(prompt: int, output: int, share: obje
 
 def test_the_blend_counts_three_tokens_of_prompt_to_one_of_answer() -> None:
     assert cost_per_token(Model("openai", "gpt", "text"), TERRA) == Decimal("0.000002")
-    spoken = price(input_usd_per_mtok=Decimal("0.6"), output_usd_per_mtok=Decimal("12"))
+    spoken = price(input_usd_per_mtok=Decimal("0.6"), output_usd_per_mtok=Decimal(12))
     assert cost_per_token(Model("openai", "tts", "speech"), spoken) == Decimal("0.00001815")
     assert cost_per_token(Model("openai", "gpt", "text"), None) is None

@@ -93,7 +93,11 @@ def test_what_is_no_json_is_refused_with_its_place() -> None:
     ],
 )
 def test_a_schema_that_is_none_is_refused(schema: dict[str, Any], words: str) -> None:
-    body = {"model": "fast", "prompt": "x", "response_format": {"type": "json_schema", "json_schema": {"schema": schema}}}
+    body = {
+        "model": "fast",
+        "prompt": "x",
+        "response_format": {"type": "json_schema", "json_schema": {"schema": schema}},
+    }
     assert words in faults(body)["response_format.json_schema.schema"]
 
 

@@ -42,7 +42,9 @@ def endpoint(provider: str, handler: str, **more: Any) -> Endpoint:
 
 def price(provider: str, model_id: str, amount: str) -> Price:
     rate = Decimal(amount)
-    return Price(provider, model_id, datetime(2026, 1, 1, tzinfo=UTC), input_usd_per_mtok=rate, output_usd_per_mtok=rate)
+    return Price(
+        provider, model_id, datetime(2026, 1, 1, tzinfo=UTC), input_usd_per_mtok=rate, output_usd_per_mtok=rate
+    )
 
 
 def catalog(**changes: Any) -> Catalog:
@@ -217,7 +219,21 @@ def test_weights_are_shares() -> None:
 
 
 def test_a_switched_off_provider_is_no_route() -> None:
-    house = catalog(
-        providers=[Provider("openai", "openai", False, (), {}), Provider("google", "google", True, (), {})]
-    )
+    house = catalog(providers=[Provider("openai", "openai", False, (), {}), Provider("google", "google", True, (), {})])
     assert models(plan(house)) == ["gem-small"]
+
+
+def test_strict_excludes_what_would_leave_a_parameter_out() -> None:
+    picky = Model("openai", "gpt-big", "text", parameters={"sampling": "no"})
+    house = catalog(models=[picky, Model("google", "gem-small", "text")])
+    assert models(plan(house, temperature=0.3)) == ["gpt-big", "gem-small"]
+    found = plan(house, temperature=0.3, strict=True)
+    assert models(found) == ["gem-small"]
+    assert "temperature" in reasons(found)["openai/gpt-big"]
+
+
+def test_tools_are_never_left_out() -> None:
+    tools = [{"type": "function", "function": {"name": "look_up", "parameters": {}}}]
+    none = Model("openai", "gpt-big", "text", capabilities=frozenset({"tools"}), parameters={"tools": "no"})
+    house = catalog(models=[none, Model("google", "gem-small", "text", capabilities=frozenset({"tools"}))])
+    assert models(plan(house, tools=tools)) == ["gem-small"]

@@ -1,0 +1,1 @@
+"""ElevenLabs' wire format, by the elevenlabs SDK."""

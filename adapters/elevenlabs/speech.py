@@ -1,0 +1,125 @@
+"""Speech by `POST /v1/text-to-speech/{voice_id}`."""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from adapters.answers import choose_voice, provider_options, speech_text
+from adapters.audio import encode_pcm
+from adapters.elevenlabs.client import call_options, elevenlabs_client
+from adapters.elevenlabs.errors import explain_error
+from adapters.pool import ProviderPool
+from adapters.transport import calling, preparing
+from core.acceptance import Accepted, accept_parameters
+from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
+from core.result import Usage
+
+HANDLER = "elevenlabs.text_to_speech"
+DEFAULT_VOICE = "JBFqnCBsd6RMkjVDRZzb"
+
+# 44.1 kHz PCM and WAV need a dearer plan, so wav and flac are made here from what every plan gives.
+_WIRE_FORMATS = {
+    "mp3": "mp3_44100_128",
+    "opus": "opus_48000_64",
+    "pcm": "pcm_24000",
+    "wav": "pcm_24000",
+    "flac": "pcm_24000",
+}
+_QUERY_OPTIONS = ("enable_logging", "optimize_streaming_latency")
+_STITCHES = ("previous_text", "next_text", "previous_request_ids", "next_request_ids")
+
+
+async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
+    """Spoken in the format asked for, mp3 by default. Billed by the characters that ElevenLabs says it counted."""
+    target = call.request.format or "mp3"
+    with preparing(call):
+        accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
+        options, warnings = provider_options(call)
+        warnings += _drop_stitches(options, call)
+        wire_format = _wire_format(options, target, warnings)
+        query = {name: options.pop(name) for name in _QUERY_OPTIONS if name in options}
+        body = {**_body(call, accepted), **options}
+    client = elevenlabs_client(pool, call.base_url)
+    async with (
+        calling(call, explain_error),
+        client.text_to_speech.with_raw_response.convert(
+            choose_voice(call, call.model.model_id.partition(":")[2] or DEFAULT_VOICE),
+            text=speech_text(call),
+            model_id=_wire_model(call),
+            output_format=wire_format,
+            request_options={
+                **call_options(call),
+                "additional_body_parameters": body,
+                "additional_query_parameters": query,
+            },
+        ) as reply,
+    ):
+        audio = b"".join([chunk async for chunk in reply.data])
+        headers = {name.lower(): value for name, value in reply.headers.items()}
+    _check(audio, headers)
+    if target in ("wav", "flac"):
+        audio = await asyncio.to_thread(encode_pcm, audio, target)
+    return ProviderAnswer(
+        usage=Usage(characters=_characters(headers, call)),
+        model=call.model.model_id,
+        audio=audio,
+        audio_format=target,
+        request_id=headers.get("request-id"),
+        warnings=[*accepted.warnings, *warnings],
+    )
+
+
+def _wire_model(call: ProviderCall) -> str:
+    """A preset `model:voice_id` is that model with that voice."""
+    return call.model.model_id.partition(":")[0]
+
+
+def _body(call: ProviderCall, accepted: Accepted) -> dict[str, Any]:
+    body: dict[str, Any] = {}
+    settings: dict[str, Any] = {**(call.voice.settings if call.voice else {})}
+    settings |= accepted.values.get("voice_settings", {})
+    if "speed" in accepted.values:
+        settings["speed"] = accepted.values["speed"]
+    if settings:
+        body["voice_settings"] = settings
+    if "language" in accepted.values:
+        body["language_code"] = accepted.values["language"].partition("-")[0].lower()
+    if "seed" in accepted.values:
+        body["seed"] = accepted.values["seed"] % 2**32
+    return body
+
+
+def _wire_format(options: dict[str, Any], target: str, warnings: list[str]) -> Any:
+    """The caller may choose another bitrate or rate, not another format than the answer is said to have."""
+    wished = options.pop("output_format", None)
+    if wished is None:
+        return _WIRE_FORMATS[target]
+    if target in ("mp3", "opus") and str(wished).startswith(f"{target}_"):
+        return wished
+    warnings.append(f"provider_options.output_format: is not {target}, left out")
+    return _WIRE_FORMATS[target]
+
+
+def _drop_stitches(options: dict[str, Any], call: ProviderCall) -> list[str]:
+    if call.model.parameters.get("stitching") not in (False, "no"):
+        return []
+    dropped = [name for name in _STITCHES if options.pop(name, None) is not None]
+    return [f"provider_options.{name}: not accepted by {call.model.model_id}, left out" for name in dropped]
+
+
+def _check(audio: bytes, headers: Mapping[str, str]) -> None:
+    said = headers.get("content-type", "")
+    if said.startswith(("application/json", "text/")):
+        fault = "The answer is not audio"
+    elif not audio:
+        fault = "The answer has no audio"
+    else:
+        return
+    raise ProviderError(ErrorKind.invalid_response, fault, status=200, request_id=headers.get("request-id"))
+
+
+def _characters(headers: Mapping[str, str], call: ProviderCall) -> int:
+    try:
+        return round(float(headers["character-cost"]))
+    except (KeyError, ValueError):
+        return len(speech_text(call))

@@ -1,0 +1,1 @@
+"""Gemini's wire format, by the google-genai SDK."""

@@ -1,0 +1,145 @@
+"""Text by `POST /chat/completions`."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from adapters.answers import (
+    USAGE_ESTIMATED,
+    JsonPlan,
+    estimate_tokens,
+    plan_json,
+    provider_options,
+    require_text,
+    restore_json,
+    system_text,
+    text_of,
+)
+from adapters.openai.client import call_options, openai_client
+from adapters.openai.errors import describe_refusal, explain_error
+from adapters.openai.messages import to_messages
+from adapters.pool import ProviderPool
+from adapters.schemas import to_openai_strict
+from adapters.transport import calling, preparing
+from adapters.wording import clean_message, mend_text
+from core.acceptance import Accepted, accept_parameters
+from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
+from core.result import Usage
+
+HANDLER = "openai.chat_completions"
+_FINISHES = {"length": "length", "tool_calls": "tool_calls", "function_call": "tool_calls"}
+
+
+async def complete_chat(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
+    """One chat completion, not streamed."""
+    with preparing(call):
+        accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
+        plan = plan_json(call, to_openai_strict)
+        options, warnings = provider_options(call)
+        body = _body(call, accepted, plan)
+    client = cast("Any", openai_client(pool, call.base_url))
+    async with calling(call, explain_error):
+        completion = await client.chat.completions.create(**body, **call_options(call), extra_body=options or None)
+        answer = _read(completion, call, plan)
+    answer.warnings = [*accepted.warnings, *plan.warnings, *warnings, *answer.warnings]
+    return answer
+
+
+def _body(call: ProviderCall, accepted: Accepted, plan: JsonPlan) -> dict[str, Any]:
+    body: dict[str, Any] = {"model": call.model.model_id, "messages": to_messages(call, plan.instruction)}
+    for name, value in accepted.values.items():
+        body[_token_field(call) if name == "max_output_tokens" else name] = value
+    if "tools" not in body:
+        body.pop("tool_choice", None)
+    if plan.mode == "json":
+        body["response_format"] = {"type": "json_object"}
+    elif plan.mode == "schema":
+        body["response_format"] = {"type": "json_schema", "json_schema": _json_schema(call, plan)}
+    return body
+
+
+def _token_field(call: ProviderCall) -> str:
+    """`max_tokens` is what self-hosted servers know; OpenAI's own models refuse it."""
+    otherwise = "max_completion_tokens" if call.model.provider == "openai" else "max_tokens"
+    said = call.model.parameters.get("token_cap")
+    return said if isinstance(said, str) and said.startswith("max_") else otherwise
+
+
+def _json_schema(call: ProviderCall, plan: JsonPlan) -> dict[str, Any]:
+    shape, converted = call.request.response_format, plan.converted
+    assert shape is not None
+    assert shape.json_schema is not None
+    assert converted is not None
+    named: dict[str, Any] = {"name": shape.json_schema.name, "strict": converted.strict, "schema": converted.schema}
+    if shape.json_schema.description:
+        named["description"] = shape.json_schema.description
+    return named
+
+
+def _read(completion: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
+    request_id: str | None = getattr(completion, "_request_id", None)
+    choices = getattr(completion, "choices", None)
+    if not choices:
+        raise _no_choices(completion, call, request_id)
+    choice, message = choices[0], choices[0].message
+    usage, warnings = _usage(completion, call, message.content)
+    refusal = message.refusal or (choice.finish_reason == "content_filter" and "stopped by the content filter")
+    if refusal:
+        words = clean_message(str(refusal), call)
+        raise ProviderError(ErrorKind.content_policy, words, status=200, request_id=request_id, usage=usage)
+    finish = _FINISHES.get(choice.finish_reason or "", "stop")
+    tool_calls = [_tool_call(one) for one in message.tool_calls or ()] or None
+    content: str | None
+    if tool_calls:
+        finish = "length" if finish == "length" else "tool_calls"
+        content = mend_text(message.content) if message.content else None
+    else:
+        content = restore_json(require_text(message.content, finish, usage, request_id), plan)
+    return ProviderAnswer(
+        usage=usage,
+        model=completion.model or call.model.model_id,
+        content=content,
+        finish_reason=finish,
+        tool_calls=tool_calls,
+        request_id=request_id,
+        warnings=warnings,
+    )
+
+
+def _no_choices(completion: Any, call: ProviderCall, request_id: str | None) -> ProviderError:
+    """Gateways put errors of their upstream into a 200."""
+    extra = getattr(completion, "model_extra", None) or {}
+    if isinstance(inner := extra.get("error"), Mapping):
+        code = inner.get("code")
+        status = code if isinstance(code, int) and 400 <= code < 600 else 502
+        return describe_refusal(status, inner, {}, call, request_id)
+    return ProviderError(
+        ErrorKind.invalid_response, "The answer is not a chat completion", status=200, request_id=request_id
+    )
+
+
+def _tool_call(one: Any) -> dict[str, Any]:
+    function = getattr(one, "function", None) or getattr(one, "custom", None)
+    arguments = getattr(function, "arguments", None) or getattr(function, "input", None) or "{}"
+    named = {"name": getattr(function, "name", ""), "arguments": mend_text(arguments)}
+    return {"id": one.id, "type": "function", "function": named}
+
+
+def _usage(completion: Any, call: ProviderCall, content: str | None) -> tuple[Usage, list[str]]:
+    told = completion.usage
+    if told is None:
+        texts = [system_text(call) or "", *(text_of(turn) for turn in call.request.turns if turn.role != "system")]
+        return Usage(estimate_tokens(*texts), estimate_tokens(content or "")), [USAGE_ESTIMATED]
+    read, written = told.prompt_tokens_details, told.completion_tokens_details
+    usage = Usage(
+        prompt_tokens=told.prompt_tokens or 0,
+        completion_tokens=told.completion_tokens or 0,
+        cached_tokens=_count(read, "cached_tokens"),
+        cache_write_tokens=_count(read, "cache_write_tokens"),
+        reasoning_tokens=_count(written, "reasoning_tokens"),
+        audio_tokens=_count(read, "audio_tokens") + _count(written, "audio_tokens"),
+    )
+    return usage, []
+
+
+def _count(details: Any, name: str) -> int:
+    return getattr(details, name, None) or 0

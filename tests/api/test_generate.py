@@ -1,0 +1,117 @@
+"""The door's main promise, as the story platform uses it."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.house import Factory
+
+FIELDS = {"content", "model", "provider", "usage", "cost", "cached"}
+
+
+async def test_a_prompt_comes_back_as_a_result(factory: Factory) -> None:
+    answer = await factory.generate(model="fast", prompt="Generate a story chapter", project="nicestory")
+    assert answer.status_code == 200, answer.text
+    result = answer.json()
+    assert result.keys() >= FIELDS
+    assert {"prompt_tokens", "completion_tokens", "total_tokens"} <= result["usage"].keys()
+    assert result["usage"]["total_tokens"] == result["usage"]["prompt_tokens"] + result["usage"]["completion_tokens"]
+    assert len(result["content"].split()) > 50
+    assert result["cost"] > 0
+    assert result["cached"] is False
+
+
+async def test_a_schema_that_strict_modes_refuse_comes_back_as_valid_json(factory: Factory) -> None:
+    schema = {"type": "object", "properties": {"characters": {"type": "array"}, "locations": {"type": "array"}}}
+    answer = await factory.generate(
+        model="smart",
+        prompt="Generate a story chapter and name who is in it",
+        project="nicestory",
+        responseFormat={"type": "json_schema", "json_schema": {"name": "story_entities", "schema": schema}},
+    )
+    assert answer.status_code == 200, answer.text
+    parsed = json.loads(answer.json()["content"])
+    assert answer.json()["parsed"] == parsed
+    assert isinstance(parsed["characters"], list)
+    assert isinstance(parsed["locations"], list)
+
+
+async def test_embeddings_come_one_for_each_text(factory: Factory) -> None:
+    answer = await factory.generate(kind="embedding", model="embed", input=["a cat", "a dog", "the sea"])
+    assert answer.status_code == 200, answer.text
+    vectors = answer.json()["embeddings"]
+    assert len(vectors) == 3
+    assert len({len(vector) for vector in vectors}) == 1
+
+
+async def test_a_job_tells_its_whole_story(factory: Factory) -> None:
+    job = await factory.job(model="fast", prompt="Write a line", metadata={"chapter": 3})
+    assert job["status"] == "completed"
+    assert job["metadata"] == {"chapter": 3}
+    assert [call["outcome"] for call in job["calls"]] == ["ok"]
+    call = job["calls"][0]
+    assert call["emulated"] is True
+    assert call["cost"] == job["cost"] == job["result"]["cost"]
+    assert call["usage"] == job["result"]["usage"]
+    assert job["attempts"] == 1
+    assert job["created_at"] <= job["started_at"] <= job["finished_at"]
+    assert job["urls"]["self"] == f"/v1/jobs/{job['id']}"
+
+
+async def test_speech_comes_as_a_file_with_ranges(factory: Factory) -> None:
+    text = "The lamp went out at four, and nobody on the island slept after that."
+    job = await factory.job(kind="speech", model="narrator", voice="narrator", input=text)
+    assert job["status"] == "completed", job["error"]
+    audio = job["result"]["audio"]
+    assert audio["format"] == "mp3"
+    assert 2 < audio["duration_s"] < 12
+    whole = await factory.client.get(job["urls"]["audio"])
+    assert whole.status_code == 200
+    assert whole.headers["content-type"] == "audio/mpeg"
+    assert len(whole.content) == audio["bytes"]
+    part = await factory.client.get(job["urls"]["audio"], headers={"Range": "bytes=10-19"})
+    assert part.status_code == 206
+    assert part.content == whole.content[10:20]
+
+
+async def test_the_wait_running_out_answers_with_the_job(factory: Factory) -> None:
+    await factory.execute("UPDATE factory.models SET active = false WHERE model_id <> 'gpt-6-luna'")
+    async with httpx.AsyncClient(base_url=factory.emulator) as emulator:
+        await emulator.post(
+            "/_emulator/faults", json={"provider": "openai", "model": "gpt-6-luna", "fault": "slow=3", "times": 1}
+        )
+    answer = await factory.client.post(
+        "/v1/generate", json={"model": "gpt-6-luna", "prompt": "slowly"}, headers={"Prefer": "wait=1"}
+    )
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["location"] == answer.json()["urls"]["self"]
+    cancelled = await factory.client.post(answer.json()["urls"]["cancel"])
+    assert cancelled.status_code == 200
+
+
+async def test_an_idempotency_key_joins_the_same_job(factory: Factory) -> None:
+    body = {"model": "fast", "prompt": "Write a line"}
+    headers = {"Idempotency-Key": "chapter-1"}
+    first = (await factory.client.post("/v1/jobs", json=body, headers=headers)).json()
+    second = (await factory.client.post("/v1/jobs", json=body, headers=headers)).json()
+    assert first["id"] == second["id"]
+    other = await factory.client.post("/v1/jobs", json={**body, "prompt": "Another"}, headers=headers)
+    assert other.status_code == 422
+    assert other.json()["code"] == "idempotency_key_reused"
+
+
+async def test_node_needs_nothing_but_fetch(served: str, factory: Factory) -> None:
+    program = Path(__file__).with_name("generate.mjs")
+    try:
+        done = subprocess.run(
+            ["node", str(program), served, factory.key], capture_output=True, text=True, timeout=60, check=False
+        )
+    except FileNotFoundError:
+        pytest.skip("node is not installed")
+    assert done.returncode == 0, done.stderr
+    plain, entities = (json.loads(line) for line in done.stdout.splitlines())
+    assert plain.keys() >= FIELDS
+    assert set(json.loads(entities["content"])) <= {"characters", "locations"}
