@@ -53,7 +53,7 @@ def plan_json(call: ProviderCall, convert: Callable[[dict[str, Any]], Converted]
 
 def restore_json(content: str, plan: JsonPlan) -> str:
     """The answer's text in the caller's own schema; as it came when it is not JSON or nothing has to change."""
-    if plan.converted is None or plan.mode != "schema":
+    if plan.converted is None:
         return content
     try:
         parsed = load_json(content)

@@ -296,10 +296,10 @@ def _endpoint_fault(
         return "inactive", "endpoint switched off"
     if handler is None:
         return "handler", f"this version has no handler {endpoint.handler_function}"
-    region = need.region or candidate.parameters.get("region")
-    if region is not None and endpoint.region != region:
-        return "region", f"is in {endpoint.region}, not {region}"
-    if region is None and endpoint.region != "global":
+    regions = {region for region in (need.region, candidate.parameters.get("region")) if region is not None}
+    if regions - {endpoint.region}:
+        return "region", f"is in {endpoint.region}, not {' and '.join(sorted(regions))}"
+    if not regions and endpoint.region != "global":
         return "region", f"serves only requests for region {endpoint.region}"
     if need.format is not None and need.format not in handler.formats:
         return "format", f"cannot deliver {need.format}"

@@ -5,6 +5,8 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from core.result import Usage
+
 TERMINAL = frozenset({"completed", "failed", "cancelled", "expired"})
 
 
@@ -13,12 +15,19 @@ def present_result(row: Mapping[str, Any]) -> dict[str, Any] | None:
     stored = row["result"]
     if stored is None:
         return None
-    shown = {**stored, "cost": row["cost"]}
+    first = ("content", "model", "provider", "usage", "cost", "cached")
+    shown = {name: stored[name] for name in first} | stored | {"cost": row["cost"]}
+    shown["usage"] = present_usage(stored["usage"])
     if audio := stored.get("audio"):
         shown["audio"] = {"url": f"/v1/jobs/{row['id']}/audio"} | {
             name: value for name, value in audio.items() if name != "storage_key"
         }
     return shown
+
+
+def present_usage(stored: Mapping[str, int] | None) -> dict[str, int] | None:
+    """The totals first: jsonb keeps an order of its own."""
+    return Usage.from_dict(dict(stored)).as_dict() if stored is not None else None
 
 
 def present_job(
@@ -75,7 +84,7 @@ def present_call(call: Mapping[str, Any]) -> dict[str, Any]:
         "status": call["status"],
         "started_at": call["started_at"],
         "duration_ms": call["duration_ms"],
-        "usage": call["usage"],
+        "usage": present_usage(call["usage"]),
         "cost": call["cost"],
         "message": call["error_message"],
     }

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,13 +13,13 @@ import asyncpg
 import httpx
 import pytest
 from arq.worker import create_worker
-from producer.embedded import EmbeddedServers, Running
-from producer.keys import create_key
 from redis.asyncio import Redis
 
 from core.settings import PROVIDER_KEY_NAMES, Settings
 from producer.api.app import create_app
 from producer.composition import Services, open_services
+from producer.embedded import EmbeddedServers, Running, read_running
+from producer.keys import create_key
 from sql.migrating import migrate
 from sql.pool import open_pool
 from sql.seeding import seed
@@ -33,19 +35,23 @@ def _no_settings_from_outside() -> None:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Iterator[Running]:
-    """One PostgreSQL, one Valkey and one emulator for all test processes: they share by the root folder."""
-    base = tmp_path_factory.getbasetemp()
-    root = (base if worker_id == "master" else base.parent) / "servers"
-    root.mkdir(exist_ok=True)
-    with EmbeddedServers(root, emulator=True) as running:
+def servers(testrun_uid: str) -> Iterator[Running]:
+    """One PostgreSQL, one Valkey and one emulator for all test processes: they share by the root folder.
+
+    Not under pytest's own folder, which another pytest may close to the server's user at any moment.
+    """
+    root = Path(tempfile.gettempdir()) / f"factory-tests-{testrun_uid}"
+    with EmbeddedServers(root, emulator=True, emulator_latency_ms=5, log=lambda text: None) as running:
         yield running
+    if read_running(root) is None:
+        shutil.rmtree(root, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
 async def template(servers: Running, worker_id: str) -> str:
     """A migrated and seeded database to clone."""
     name = f"template_{worker_id}"
+    await _hurry(servers.database_url)
     url = servers.database_url.rsplit("/", 1)[0] + "/" + name
     connection = await asyncpg.connect(servers.database_url)
     await connection.execute(f"CREATE DATABASE {name}")
@@ -55,6 +61,15 @@ async def template(servers: Running, worker_id: str) -> str:
     await seed(pool)
     await pool.close()
     return name
+
+
+async def _hurry(url: str) -> None:
+    """Test databases need not survive a power cut."""
+    connection = await asyncpg.connect(url)
+    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+        await connection.execute(f"ALTER SYSTEM SET {setting} = off")
+    await connection.execute("SELECT pg_reload_conf()")
+    await connection.close()
 
 
 @pytest.fixture
@@ -75,7 +90,7 @@ async def database_url(servers: Running, template: str) -> AsyncIterator[str]:
 async def _database(servers: Running, template: str) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     connection = await asyncpg.connect(servers.database_url)
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY file_copy")
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
     try:
         yield servers.database_url.rsplit("/", 1)[0] + "/" + name
     finally:
@@ -132,7 +147,10 @@ async def _factory(settings: Settings, services: Services) -> AsyncIterator[Fact
     async with httpx.AsyncClient(
         transport=transport, base_url="http://factory", headers={"x-api-key": key}, timeout=60
     ) as client:
-        yield Factory(settings, services, client, key, httpx.URL(settings.emulator_url or ""))
+        while "services" not in worker.ctx:
+            await asyncio.sleep(0.01)
+        catalog = worker.ctx["services"].catalog
+        yield Factory(settings, services, client, key, settings.emulator_url or "", catalog)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await worker.close()

@@ -1,5 +1,6 @@
 """What a test holds of a running factory."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,7 @@ import httpx
 
 from core.settings import Settings
 from producer.composition import Services
+from sql.following import CatalogFollower
 
 
 @dataclass(frozen=True)
@@ -17,7 +19,8 @@ class Factory:
     services: Services
     client: httpx.AsyncClient
     key: str
-    emulator: httpx.URL
+    emulator: str
+    worker_catalog: CatalogFollower
 
     async def generate(self, **request: Any) -> httpx.Response:
         return await self.client.post("/v1/generate", json=request)
@@ -32,3 +35,10 @@ class Factory:
     async def execute(self, statement: str, *values: Any) -> Any:
         """An operator's SQL."""
         return await self.services.database.fetch(statement, *values)
+
+    async def settled(self) -> None:
+        """Until API and worker have the configuration that Postgres has; a second is what they promise."""
+        rows = await self.execute("SELECT version FROM factory.config_version")
+        async with asyncio.timeout(1):
+            while {self.worker_catalog.current.version, self.services.catalog.current.version} != {rows[0]["version"]}:
+                await asyncio.sleep(0.01)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from adapters.images import fetch_images
-
 from adapters.registry import HANDLERS
 from core.clock import utc_now
 from core.credentials import endpoints_without_credential

@@ -3,10 +3,11 @@
 import contextlib
 from typing import Any
 
+import structlog
 from arq.worker import func
 
 from broker.connection import PAYLOAD_LIFE_MS, QUEUE, deserialize, redis_settings, serialize
-from core.logging import get_logger
+from core.logging import get_logger, set_up_logging
 from core.settings import Settings, has_provider_keys, require_urls
 from workers.services import open_worker_services
 from workers.story import run_job
@@ -18,6 +19,8 @@ def worker_options(settings: Settings) -> dict[str, Any]:
 
     async def start(ctx: dict[str, Any]) -> None:
         """Wire the worker once; arq's `ctx` carries it to every job."""
+        if not structlog.is_configured():
+            set_up_logging(settings.log_level, settings.log_format, program="worker")
         stack = contextlib.AsyncExitStack()
         services = await stack.enter_async_context(open_worker_services(settings, ctx["redis"]))
         ctx.update(services=services, stack=stack)

@@ -37,6 +37,8 @@ def _refused(words: str, reasons: set[str]) -> ErrorKind:
         return ErrorKind.auth
     if any(phrase in words for phrase in _CONTEXT_WORDS):
         return ErrorKind.context_length
+    if "prohibited_content" in words or ("block" in words and "safety" in words):
+        return ErrorKind.content_policy
     if "location is not supported" in words or "billing" in words or "free tier" in words:
         return ErrorKind.not_available
     return ErrorKind.invalid_request

@@ -20,7 +20,7 @@ async def embed_texts(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         options, warnings = provider_options(call)
     client = cast("Any", openai_client(pool, call.base_url))
-    async with calling(call, explain_error):
+    async with calling(call, _explain):
         reply = await client.embeddings.create(
             model=call.model.model_id,
             input=call.request.texts,
@@ -31,6 +31,13 @@ async def embed_texts(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
         answer = _read(reply, call)
     answer.warnings = [*accepted.warnings, *warnings, *answer.warnings]
     return answer
+
+
+def _explain(error: Exception, call: ProviderCall) -> ProviderError | None:
+    """The SDK has words of its own for an answer without vectors."""
+    if isinstance(error, ValueError) and "No embedding data" in str(error):
+        return ProviderError(ErrorKind.invalid_response, "The answer has no vectors", status=200)
+    return explain_error(error, call)
 
 
 def _read(reply: Any, call: ProviderCall) -> ProviderAnswer:

@@ -22,7 +22,7 @@ def make_call(
     parameters: Mapping[str, Any] | None = None,
     capabilities: frozenset[str] = frozenset(),
     defaults: Mapping[str, Any] | None = None,
-    voice: Voice | None = None,
+    mapped_voice: Voice | None = None,
     images: Mapping[str, tuple[str, bytes]] | None = None,
     **fields: Any,
 ) -> ProviderCall:
@@ -43,6 +43,6 @@ def make_call(
         api_key=api_key,
         timeout_s=timeout_s,
         parameters=defaults or {},
-        voice=voice,
+        voice=mapped_voice,
         images=images or {},
     )

@@ -64,6 +64,7 @@ PER_MINUTE = [{"@type": "x/google.rpc.QuotaFailure", "violations": [{"quotaId": 
         (400, "The input token count (2000000) exceeds the maximum number of tokens", [], "context_length"),
         (400, "Invalid JSON payload", [], "invalid_request"),
         (400, "User location is not supported for the API use.", [], "not_available"),
+        (400, "The image was blocked for safety reasons", [], "content_policy"),
         (402, "prepaid credit", [], "quota_exhausted"),
         (403, "Permission denied on the model", [], "not_available"),
         (403, "Your API key was reported as leaked", [], "auth"),

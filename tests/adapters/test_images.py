@@ -8,7 +8,7 @@ from adapters.images import decode_data_url, fetch_images, read_image, sniff_med
 from adapters.outbound import Outbound
 from core.provider import ErrorKind, ProviderError
 from core.request import JobRequest
-from tests.adapters.test_outbound_guard import serving
+from tests.adapters.server import Asked, Reply, serving
 
 PNG = base64.b64decode(
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
@@ -55,12 +55,11 @@ def test_what_is_no_picture_is_the_callers_error(url: str) -> None:
 async def test_pictures_are_fetched_once_each() -> None:
     asked: list[str] = []
 
-    def answer(path: str, _host: str, _body: bytes) -> tuple[str, dict[str, str], bytes]:
-        asked.append(path)
-        return ("200 OK", {}, PNG) if path != "/text" else ("200 OK", {}, b"<html>")
+    def answer(request: Asked) -> Reply:
+        asked.append(request.path)
+        return Reply(PNG if request.path != "/text" else b"<html>")
 
-    async with serving(answer) as port, Outbound(private_allowed=True) as outbound:
-        base = f"http://127.0.0.1:{port}"
+    async with serving(answer) as base, Outbound(private_allowed=True) as outbound:
         request = looking_at(f"{base}/a", f"{base}/a", f"{base}/b", to_data_url("image/png", PNG))
         assert await fetch_images(request, outbound) == {
             f"{base}/a": ("image/png", PNG),

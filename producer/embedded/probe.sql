@@ -1,0 +1,2 @@
+SHOW data_directory;
+SELECT datname FROM pg_database WHERE datname = 'factory';

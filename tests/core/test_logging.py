@@ -1,0 +1,47 @@
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from core.logging import get_logger, set_up_logging
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    handlers, level = logging.getLogger().handlers[:], logging.getLogger().level
+    monkeypatch.setattr("sys.stderr", stream)
+    set_up_logging("info", "json", program="test")
+    yield stream
+    logging.getLogger().handlers[:], logging.getLogger().level = handlers, level
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+def test_a_line_is_json_with_what_is_bound(written: io.StringIO) -> None:
+    with structlog.contextvars.bound_contextvars(job_id="j1", project="nicestory"):
+        get_logger("x").info("call", cost_usd="0.1")
+    line = json.loads(written.getvalue())
+    assert {"job_id": "j1", "project": "nicestory", "event": "call", "program": "test"}.items() <= line.items()
+
+
+def test_other_libraries_write_the_same_form(written: io.StringIO) -> None:
+    logging.getLogger("arq.worker").info("hello %s", "there")
+    assert json.loads(written.getvalue())["event"] == "hello there"
+
+
+@pytest.mark.parametrize(
+    ("fields", "secret"),
+    [
+        ({"api_key": "abc"}, "abc"),
+        ({"Authorization": "Bearer abcdef"}, "abcdef"),
+        ({"error": "cannot reach postgresql://me:hunter2@db/x"}, "hunter2"),
+        ({"error": "Incorrect API key provided: sk-abcdefghijklmnopqrstuv"}, "sk-abcdefghijklmnopqrstuv"),
+    ],
+)
+def test_no_secret_is_written(written: io.StringIO, fields: dict[str, str], secret: str) -> None:
+    get_logger("x").warning("trouble", **fields)
+    assert secret not in written.getvalue()
