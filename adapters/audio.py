@@ -31,7 +31,7 @@ def encode_pcm(pcm: bytes, target: str, rate: int = PCM_RATE) -> bytes:
     if target == "pcm":
         return pcm
     import numpy as np
-    import soundfile  # type: ignore[import-untyped]
+    import soundfile
 
     file = io.BytesIO()
     soundfile.write(file, np.frombuffer(pcm, dtype="<i2"), rate, **_CONTAINERS[target])

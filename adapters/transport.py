@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from adapters.wording import clean_message
 from core.clock import utc_now
 from core.provider import ErrorKind, ProviderCall, ProviderError
+from core.result import Usage
 
 CALL_ID_HEADER = "x-factory-call-id"
 CONNECT_TIMEOUT_S = 5.0
@@ -55,8 +56,16 @@ async def calling(call: ProviderCall, explain: Explain) -> AsyncIterator[None]:
 
 
 @contextmanager
-def preparing(call: ProviderCall) -> Iterator[None]:
-    """The body puts the request into the provider's form. What fails there is the caller's: nothing was sent yet."""
+def preparing(call: ProviderCall, *paths: str) -> Iterator[None]:
+    """The body puts the request into the provider's form. What fails there is the caller's: nothing was sent yet.
+
+    `paths` are the ends of the address that the SDK will call; an endpoint whose `endpoint_pattern` names another one
+    is refused as not available, because the SDK would not go there.
+    """
+    named = call.endpoint.endpoint_pattern
+    if named and not named.rstrip("/").endswith(paths):
+        message = f"endpoint_pattern {named[:100]!r} is not what {call.endpoint.handler_function} calls: …{paths[0]}"
+        raise ProviderError(ErrorKind.not_available, message, usage=Usage())
     try:
         yield
     except ValidationError as error:
@@ -68,14 +77,16 @@ def preparing(call: ProviderCall) -> Iterator[None]:
 
 
 def wire_error(error: Exception, call: ProviderCall) -> ProviderError:
-    """Errors that no provider sent: connections, time, bodies that cannot be read."""
+    """Errors that no provider sent: connections, time, bodies that cannot be read. Where nothing was sent, the
+    usage says so: none."""
     causes = list(_causes(error))
     for cause in causes:
         name = type(cause).__name__
         if isinstance(cause, _GARBLED):
             return ProviderError(ErrorKind.invalid_response, f"The answer could not be read ({name})")
         if isinstance(cause, _NEVER_CONNECTED):
-            return ProviderError(ErrorKind.connection, f"No connection to the provider ({name})")
+            message = f"No connection to the provider ({name})"
+            return ProviderError(ErrorKind.connection, message, usage=Usage())
         if isinstance(cause, _TOO_SLOW):
             return ProviderError(ErrorKind.timeout, f"No answer within {call.timeout_s:g} s")
         if isinstance(cause, _BROKEN):

@@ -28,7 +28,12 @@ def clean_message(text: str, call: ProviderCall) -> str:
 
 def mend_text(text: str) -> str:
     """Without what Postgres and UTF-8 cannot hold: NUL and lone surrogates."""
-    return text.replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    text = text.replace("\0", "")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
 
 
 def _asked(call: ProviderCall) -> str:

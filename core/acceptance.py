@@ -10,8 +10,10 @@ What a model's `parameters` may say (a model that says nothing, such as a self-h
 | `tools`        | `yes no effort_none_only`                 | tools, tool_choice; with the last, effort none is sent  |
 | `token_cap`    | name of the wire field, or `no`           | max_output_tokens                                       |
 | `instructions`, `language`, `speed`, `voice_settings`, `dimensions` | `yes no` | the parameter of that name         |
+| `thinking`     | `level budget`                            | how a Gemini model is told its effort                   |
+| `stitching`    | `yes no`                                  | ElevenLabs' previous and next text, of provider_options |
 
-true and false stand for yes and no.
+true and false stand for yes and no. An OpenAI speech model whose `instructions` are yes is billed by token.
 """
 
 from collections.abc import Mapping

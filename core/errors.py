@@ -37,7 +37,7 @@ class FactoryError(Exception):
     """Something that the factory tells its caller about."""
 
     code: ClassVar[str] = "error"
-    status: ClassVar[int] = 500
+    status: int = 500
     title: ClassVar[str] = "The factory could not do this"
 
     def __init__(self, message: str | None = None, *, problems: Sequence[Problem] = ()) -> None:

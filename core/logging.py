@@ -52,7 +52,7 @@ def set_up_logging(level: str = "info", form: str = "auto", *, program: str) -> 
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     logging.getLogger("arq").handlers.clear()
-    for noisy in ("httpx", "httpx2", "httpcore", "httpcore2", "openai", "google_genai", "asyncio", "uvicorn.access"):
+    for noisy in ("arq", "uvicorn", "httpx", "httpx2", "httpcore", "httpcore2", "openai", "google_genai", "asyncio"):
         logging.getLogger(noisy).setLevel("WARNING")
     structlog.contextvars.bind_contextvars(program=program)
 

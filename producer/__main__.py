@@ -8,6 +8,7 @@ import uvloop
 
 from core.errors import ConfigurationError
 from core.logging import get_logger, set_up_logging
+from core.parent import follow_parent
 from core.settings import read_settings
 
 
@@ -36,6 +37,7 @@ def main() -> int:
     """Exit code 1 when the configuration is wrong."""
     settings = read_settings()
     set_up_logging(settings.log_level, settings.log_format, program="api")
+    follow_parent()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(serve())

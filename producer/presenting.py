@@ -16,7 +16,7 @@ def present_result(row: Mapping[str, Any]) -> dict[str, Any] | None:
     if stored is None:
         return None
     first = ("content", "model", "provider", "usage", "cost", "cached")
-    shown = {name: stored[name] for name in first} | stored | {"cost": row["cost"]}
+    shown: dict[str, Any] = {name: stored[name] for name in first} | stored | {"cost": row["cost"]}
     shown["usage"] = present_usage(stored["usage"])
     if audio := stored.get("audio"):
         shown["audio"] = {"url": f"/v1/jobs/{row['id']}/audio"} | {

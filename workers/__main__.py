@@ -7,6 +7,7 @@ import uvloop
 
 from core.errors import ConfigurationError
 from core.logging import set_up_logging
+from core.parent import follow_parent
 from core.settings import read_settings
 
 
@@ -14,6 +15,7 @@ def main() -> int:
     """Run until a signal; exit code 1 when the configuration is wrong."""
     settings = read_settings()
     set_up_logging(settings.log_level, settings.log_format, program="worker")
+    follow_parent()
     try:
         from arq.worker import create_worker
 

@@ -15,6 +15,7 @@ from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.result import Usage
 
 HANDLER = "elevenlabs.text_to_speech"
+PATH = "/text-to-speech/{voice_id}"
 DEFAULT_VOICE = "JBFqnCBsd6RMkjVDRZzb"
 
 # 44.1 kHz PCM and WAV need a dearer plan, so wav and flac are made here from what every plan gives.
@@ -32,7 +33,7 @@ _STITCHES = ("previous_text", "next_text", "previous_request_ids", "next_request
 async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     """Spoken in the format asked for, mp3 by default. Billed by the characters that ElevenLabs says it counted."""
     target = call.request.format or "mp3"
-    with preparing(call):
+    with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         options, warnings = provider_options(call)
         warnings += _drop_stitches(options, call)

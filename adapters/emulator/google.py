@@ -251,7 +251,9 @@ class Google:
 
     def _read_picture(self, inline: Mapping[str, Any]) -> bytes:
         try:
-            data = base64.b64decode(str(inline.get("data", "")), validate=True)
+            data = base64.b64decode(
+                str(inline.get("data", "")), altchars=b"-_" if set("-_") & set(inline["data"]) else None, validate=True
+            )
         except binascii.Error:
             data = b""
         if not looks_like_picture(data):

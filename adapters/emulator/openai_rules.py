@@ -39,7 +39,7 @@ FAMILIES = (
     Family(("gpt-4o", "gpt-4o-mini"), 128_000, 16_384, sampling="yes"),
     Family(("gpt-5", "gpt-5-mini", "gpt-5-nano", "o3*"), 400_000, 128_000, efforts=("minimal", "low", "medium", "high")),
     Family(("gpt-6-astra", "gpt-6.1-sol"), 1_050_000, 128_000, efforts=LOW_TO_XHIGH, tools="no"),
-    Family(("gpt-6.2-*",), 1_050_000, 128_000, efforts=LOW_TO_XHIGH, tools="no"),
+    Family(("gpt-6.2-*",), 1_050_000, 128_000, efforts=LOW_TO_XHIGH),
     Family(("gpt-6.1-terra",), 1_050_000, 128_000, efforts=("none", *LOW_TO_XHIGH, "max"), tools="effort_none"),
     Family(("gpt-6-*",), 1_050_000, 128_000, "effort_none", ("none", *LOW_TO_XHIGH, "max"), "effort_none"),
     Family(("gpt-5.4*", "gpt-5.5*", "gpt-5.6*"), 1_050_000, 128_000, "effort_none", ("none", *LOW_TO_XHIGH), "effort_none"),

@@ -13,6 +13,7 @@ from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.result import Usage
 
 HANDLER = "google.embed_content"
+PATH = ":batchEmbedContents"
 
 
 async def embed_texts(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
@@ -20,7 +21,7 @@ async def embed_texts(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     one vector on gemini-embedding-2."""
     from google.genai import types
 
-    with preparing(call):
+    with preparing(call, PATH, ":embedContent"):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         options, warnings = provider_options(call)
         dimensions = accepted.values.get("dimensions")

@@ -15,6 +15,7 @@ from core.acceptance import Accepted, accept_parameters
 from core.provider import ProviderAnswer, ProviderCall
 
 HANDLER = "google.generate_content"
+PATH = ":generateContent"
 _LEVELS = {
     "none": "MINIMAL",
     "minimal": "MINIMAL",
@@ -31,7 +32,7 @@ async def generate_content(pool: ProviderPool, call: ProviderCall) -> ProviderAn
     """One generation, not streamed and not continued."""
     from google.genai import types
 
-    with preparing(call):
+    with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         plan = plan_json(call, to_google)
         options, warnings = provider_options(call)

@@ -15,6 +15,7 @@ from core.acceptance import accept_parameters
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 
 HANDLER = "google.speech"
+PATH = ":generateContent"
 DEFAULT_VOICE = "Kore"
 
 
@@ -22,7 +23,7 @@ async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     """Spoken in the format asked for, mp3 by default. Instructions go before the text, as Gemini wants them."""
     from google.genai import types
 
-    with preparing(call):
+    with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         options, warnings = provider_options(call)
         config = types.GenerateContentConfig(**{**_config(call, accepted.values), **options})

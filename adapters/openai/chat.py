@@ -26,12 +26,13 @@ from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.result import Usage
 
 HANDLER = "openai.chat_completions"
+PATH = "/chat/completions"
 _FINISHES = {"length": "length", "tool_calls": "tool_calls", "function_call": "tool_calls"}
 
 
 async def complete_chat(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     """One chat completion, not streamed."""
-    with preparing(call):
+    with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         plan = plan_json(call, to_openai_strict)
         options, warnings = provider_options(call)

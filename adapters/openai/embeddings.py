@@ -12,11 +12,12 @@ from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.result import Usage
 
 HANDLER = "openai.embeddings"
+PATH = "/embeddings"
 
 
 async def embed_texts(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     """One vector per text, in their order."""
-    with preparing(call):
+    with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         options, warnings = provider_options(call)
     client = cast("Any", openai_client(pool, call.base_url))

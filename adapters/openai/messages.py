@@ -1,8 +1,9 @@
 """A conversation as Chat Completions wants it."""
 
+from itertools import takewhile
 from typing import Any
 
-from adapters.answers import system_text, text_of
+from adapters.answers import text_of
 from adapters.images import read_image, to_data_url
 from core.provider import ProviderCall
 from core.request import ImagePart, Message, Part
@@ -11,10 +12,13 @@ _CALL_FIELDS = ("id", "type", "function", "custom")
 
 
 def to_messages(call: ProviderCall, instruction: str | None) -> list[dict[str, Any]]:
-    """System words first, in one message. Pictures go as data: URLs of the bytes that were fetched."""
-    system = system_text(call, instruction)
-    turns = [_to_message(turn, call) for turn in call.request.turns if turn.role != "system"]
-    return [*([{"role": "system", "content": system}] if system else []), *turns]
+    """One system message at the head, of `system`, the system turns that come first and the instruction; later ones
+    stay where they are. Pictures go as data: URLs of the bytes that were fetched."""
+    turns = call.request.turns
+    leading = list(takewhile(lambda turn: turn.role == "system", turns))
+    system = "\n\n".join(part for part in (call.request.system, *map(text_of, leading), instruction) if part)
+    rest = [_to_message(turn, call) for turn in turns[len(leading) :]]
+    return [*([{"role": "system", "content": system}] if system else []), *rest]
 
 
 def _to_message(turn: Message, call: ProviderCall) -> dict[str, Any]:

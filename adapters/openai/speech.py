@@ -24,6 +24,7 @@ from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.result import Usage
 
 HANDLER = "openai.speech"
+PATH = "/audio/speech"
 DEFAULT_VOICE = "coral"
 _AUDIO_TOKENS_PER_SECOND = 20.8  # 0.015 USD a minute at 12 USD per million tokens
 
@@ -38,7 +39,7 @@ class _Spoken:
 async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     """Spoken in the format asked for, mp3 by default. A model billed by token is asked for events, because only
     there it tells its usage."""
-    with preparing(call):
+    with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         options, warnings = provider_options(call)
     target = call.request.format or "mp3"

@@ -7,29 +7,11 @@ from typing import Any
 
 from adapters.schemas.plain import Node, Plain, add_note, branches_of, values_of
 
-_KEPT = (
-    "type",
-    "format",
-    "description",
-    "items",
-    "prefixItems",
-    "minItems",
-    "maxItems",
-    "minimum",
-    "maximum",
-    "required",
+_KEPT = "type format description items prefixItems minItems maxItems minimum maximum required".split()
+_NOTED = (
+    "pattern minLength maxLength exclusiveMinimum exclusiveMaximum multipleOf uniqueItems "
+    "minProperties maxProperties".split()
 )
-_NOTED = [
-    "pattern",
-    "minLength",
-    "maxLength",
-    "exclusiveMinimum",
-    "exclusiveMaximum",
-    "multipleOf",
-    "uniqueItems",
-    "minProperties",
-    "maxProperties",
-]
 
 Loosened = frozenset[tuple[int, str]]
 

@@ -19,43 +19,14 @@ Node = dict[str, Any]
 
 UNION_KEYS = ("anyOf", "oneOf")
 _REFERENCE = "#/$defs/"
-_LOST = [
-    "title",
-    "default",
-    "examples",
-    "deprecated",
-    "readOnly",
-    "writeOnly",
-    "$comment",
-    "$schema",
-    "$id",
-    "$anchor",
-    "$vocabulary",
-    "$defs",
-    "definitions",
-    "contentEncoding",
-    "contentMediaType",
-    "contentSchema",
-    "nullable",
-    "example",
-    "xml",
-    "externalDocs",
-    "discriminator",
-]
-_CONDITIONS = [
-    "not",
-    "if",
-    "then",
-    "else",
-    "dependentRequired",
-    "dependentSchemas",
-    "dependencies",
-    "propertyNames",
-    "contains",
-    "minContains",
-    "maxContains",
-    "unevaluatedItems",
-]
+_LOST = frozenset(
+    "title default examples deprecated readOnly writeOnly $comment $schema $id $anchor $vocabulary $defs definitions "
+    "contentEncoding contentMediaType contentSchema nullable example xml externalDocs discriminator".split()
+)
+_CONDITIONS = (
+    "not if then else dependentRequired dependentSchemas dependencies propertyNames contains minContains maxContains "
+    "unevaluatedItems".split()
+)
 _COMBINED = ("$ref", "allOf", "anyOf", "oneOf", "unevaluatedProperties")
 _LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 _UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")

@@ -184,6 +184,38 @@ async def test_a_streamed_wav_is_mended(pool: ProviderPool) -> None:
     assert answer.audio == whole
 
 
+async def test_the_endpoints_pattern_is_checked_and_names_the_version(pool: ProviderPool) -> None:
+    seen: list[str] = []
+
+    def answer(asked: Asked) -> Reply:
+        seen.append(asked.path)
+        return Reply(b"{}", headers=JSON)
+
+    google = {"handler": "google.generate_content"}
+    await fail(pool, answer, **google)
+    await fail(pool, answer, **google, endpoint_pattern="/v1beta/models/{model}:generateContent")
+    assert seen == [f"/v1/{version}/models/llama-5-8b:generateContent" for version in ("v1", "v1beta")]
+    error = await fail(pool, answer, endpoint_pattern="/v1/responses")
+    assert error.kind is ErrorKind.not_available
+    assert "/chat/completions" in error.message
+    assert len(seen) == 2
+
+
+async def test_later_system_turns_stay_where_they_are(pool: ProviderPool) -> None:
+    seen: list[Any] = []
+
+    def answer(asked: Asked) -> Reply:
+        seen.append(load_json(asked.body))
+        return Reply(dump_json(COMPLETION), headers=JSON)
+
+    roles = ["system", "user", "assistant", "system", "user"]
+    turns = [{"role": role, "content": f"{role} {place}"} for place, role in enumerate(roles)]
+    await ask(pool, answer, messages=turns, system="first", response_format={"type": "json_object"})
+    (body,) = seen
+    assert [message["role"] for message in body["messages"]] == roles
+    assert body["messages"][0]["content"] == "first\n\nsystem 0\n\nAnswer in JSON."
+
+
 async def test_thought_signatures_go_there_and_back(pool: ProviderPool) -> None:
     signature = base64.b64encode(b"why I called it").decode()
     part = {"functionCall": {"name": "look", "args": {"a": 1}}, "thoughtSignature": signature}

@@ -8,10 +8,10 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from adapters.schemas import to_google, to_openai_strict
+from tests.adapters.suite import STORY
 
 Schema = dict[str, Any]
 
-STORY: Schema = {"type": "object", "properties": {"characters": {"type": "array"}, "locations": {"type": "array"}}}
 TREE: Schema = {
     "$ref": "#/$defs/node",
     "$defs": {
@@ -68,7 +68,7 @@ class OpenAiChecker:
             self.walk_typed(node, path, level)
 
     def walk_typed(self, node: Schema, path: str, level: int) -> None:
-        types = node["type"] if isinstance(node.get("type"), list) else [node.get("type")]
+        types = node["type"] if isinstance(node.get("type"), list) else [str(node.get("type"))]
         self.expect(all(one in OPENAI_KEYWORDS for one in types), f"{path}: type {types}")
         allowed = {"type", "description", "enum"}.union(*(OPENAI_KEYWORDS.get(one, set()) for one in types))
         self.expect(not set(node) - allowed, f"{path}: keywords {sorted(set(node) - allowed)}")
@@ -84,7 +84,7 @@ class OpenAiChecker:
 
 
 NAMES = st.sampled_from(["a", "b", "c", "d"])
-LEAVES = st.one_of(
+LEAVES: st.SearchStrategy[Schema] = st.one_of(
     st.sampled_from(
         [
             {"type": "string"},
@@ -310,7 +310,7 @@ def test_a_recursion_stays_for_openai_and_becomes_optional_for_gemini() -> None:
     strict, google = to_openai_strict(TREE), to_google(TREE)
     assert strict.schema is not None
     assert OpenAiChecker(strict.schema).faults == []
-    leaf = {"name": "leaf", "children": [], "parent": None}
+    leaf: Schema = {"name": "leaf", "children": [], "parent": None}
     assert strict.restore({**leaf, "children": [leaf]})["children"] == [{"name": "leaf", "children": []}]
     assert google.schema is not None
     assert google.schema["$defs"]["node"]["required"] == ["name"]

@@ -9,7 +9,7 @@ from adapters.registry import HANDLERS
 from sql.catalog import load_catalog
 from tests.adapters.calls import make_call
 from tests.adapters.conftest import Providers
-from tests.adapters.test_conformance import STORY, WEATHER
+from tests.adapters.suite import STORY, WEATHER
 
 CATALOG = load_catalog()
 SERVED = {
@@ -17,10 +17,12 @@ SERVED = {
     for row in CATALOG.provider_endpoints
     if row["handler_function"] in HANDLERS and row["active"]
 }
-MODELS = [
-    pytest.param(SERVED[row["kind"], row["provider"]], row, id=f"{row['provider']}/{row['model_id']}")
-    for row in CATALOG.models
-    if row["active"] and (row["kind"], row["provider"]) in SERVED
+MODELS = [row for row in CATALOG.models if row["active"] and (row["kind"], row["provider"]) in SERVED]
+CASES = [
+    pytest.param(row, effort, tools, id=f"{row['provider']}/{row['model_id']} effort {effort} tools {bool(tools)}")
+    for row in MODELS
+    for effort in (["none", "minimal", "high", "max", None] if row["kind"] == "text" else [None])
+    for tools in ([None, [WEATHER]] if row["kind"] == "text" else [None])
 ]
 EVERYTHING: dict[str, dict[str, Any]] = {
     "text": {
@@ -50,24 +52,21 @@ def test_there_are_models_to_try() -> None:
     assert len(MODELS) > 30
 
 
-@pytest.mark.parametrize("effort", ["none", "minimal", "high", "max", None])
-@pytest.mark.parametrize("tools", [None, [WEATHER]])
-@pytest.mark.parametrize(("handler", "row"), MODELS)
+@pytest.mark.parametrize(("row", "effort", "tools"), CASES)
 async def test_a_request_with_everything_in_it_is_answered(
-    providers: Providers, handler: str, row: dict[str, Any], effort: str | None, tools: list[Any] | None
+    providers: Providers, row: dict[str, Any], effort: str | None, tools: list[Any] | None
 ) -> None:
-    fields = dict(EVERYTHING[row["kind"]])
-    if row["kind"] == "text":
-        fields |= {"tools": tools, "tool_choice": "auto" if tools else None, "reasoning_effort": effort}
-    elif effort or tools:
-        pytest.skip("only text has efforts and tools")
+    handler = SERVED[row["kind"], row["provider"]]
+    more: dict[str, Any] = {"tools": tools, "tool_choice": "auto"} if tools else {}
+    more |= {"reasoning_effort": effort} if effort else {}
     call = make_call(
         handler,
         base_url=providers.base_url(handler),
         model_id=row["model_id"],
         parameters=row["parameters"],
         capabilities=frozenset(row["capabilities"]),
-        **{name: value for name, value in fields.items() if value is not None},
+        **EVERYTHING[row["kind"]],
+        **more,
     )
     answer = await providers.call(call)
     assert answer.content or answer.audio or answer.embeddings
