@@ -29,7 +29,7 @@ def test_a_line_is_json_with_what_is_bound(written: io.StringIO) -> None:
 
 
 def test_other_libraries_write_the_same_form(written: io.StringIO) -> None:
-    logging.getLogger("arq.worker").info("hello %s", "there")
+    logging.getLogger("somebody.else").info("hello %s", "there")
     assert json.loads(written.getvalue())["event"] == "hello there"
 
 
