@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from core.errors import FactoryError, Problem, RequestRefused
-from core.jsonio import dump_json, load_json
+from core.jsonio import decimal_text, dump_json, load_json
 from core.settings import read_settings
 from producer.cli.output import json_option, print_json, print_table, run_async
 from producer.client import FactoryClient, open_client
@@ -85,7 +85,7 @@ def _print_answer(job: dict[str, Any]) -> None:
             click.echo(f"{len(vectors)} vectors of {len(vectors[0])} numbers (--json prints them)")
         else:
             click.echo(result["content"] if result["content"] is not None else dump_json(result["tool_calls"]).decode())
-        cost = result["cost"] if result["cost"] is not None else "unknown"
+        cost = decimal_text(Decimal(result["cost"])) if result["cost"] is not None else "unknown"
         emulated = ", emulated" if any(call["emulated"] for call in job["calls"]) else ""
         click.echo(f"[{result['provider']}/{result['model']}, {cost} USD{emulated}]", err=True)
     elif job["error"]:
@@ -207,4 +207,6 @@ async def usage(as_csv: bool, as_json: bool, **filters: Any) -> None:
     else:
         print_table(found["data"], USAGE_COLUMNS)
         total = found["total_cost"]
-        click.echo(f"total: {'unknown, a price is missing' if total is None else f'{Decimal(total):f} USD'}")
+        click.echo(
+            f"total: {'unknown, a price is missing' if total is None else f'{decimal_text(Decimal(total))} USD'}"
+        )

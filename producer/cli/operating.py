@@ -190,10 +190,13 @@ def routes() -> None:
 @routes.command("explain")
 @click.argument("request_file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--model", default="fast", show_default=True)
-@click.option("--prompt", default="Hello", show_default=True)
+@click.option("--kind", type=click.Choice(["text", "speech", "embedding"]), default="text", show_default=True)
+@click.option("--prompt", default="Hello", show_default=True, help="The prompt, or the text to speak or embed.")
 @click.option("--project", "project_name", default="default", show_default=True)
 @json_option
-def routes_explain(request_file: Path | None, model: str, prompt: str, project_name: str, as_json: bool) -> None:
+def routes_explain(
+    request_file: Path | None, model: str, kind: str, prompt: str, project_name: str, as_json: bool
+) -> None:
     """Show the routes of a request in order, and why others are none. REQUEST_FILE holds the request as JSON."""
     from adapters.registry import HANDLERS
     from core.credentials import endpoints_without_credential
@@ -204,7 +207,8 @@ def routes_explain(request_file: Path | None, model: str, prompt: str, project_n
     from sql.access import find_project
     from sql.configuration import load_configuration
 
-    body = request_file.read_bytes() if request_file else dump_json({"model": model, "prompt": prompt})
+    text = {"prompt" if kind == "text" else "input": prompt}
+    body = request_file.read_bytes() if request_file else dump_json({"model": model, "kind": kind, **text})
 
     async def work(pool: Any) -> Any:
         parsed = read_request(body)

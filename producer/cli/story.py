@@ -4,11 +4,13 @@ import asyncio
 import secrets
 import sys
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 import click
 
+from core.jsonio import decimal_text
 from producer.cli.jobs import factory_client
 from producer.cli.output import json_option, print_json, print_table, run_async
 from producer.story.report import slug
@@ -74,7 +76,7 @@ def _report(
         print_json({"title": title, "batch": batch, "folder": str(folder), "files": [str(path) for path in files]})
         return
     print_table(by_model(jobs), ("provider", "model", "calls", "tokens", "characters", "cost"))
-    cost = f"{batch['cost']:f} USD" if batch["cost"] is not None else "unknown, a price is missing"
+    cost = f"{decimal_text(Decimal(batch['cost']))} USD" if batch["cost"] is not None else "unknown, a price is missing"
     click.echo(f"\n{title}: {batch['counts']['completed']} of {batch['total']} jobs, cost {cost}")
     if any(call["emulated"] for job in jobs for call in job["calls"]):
         click.echo("The answers come from the emulator: no provider was called and nothing was spent.")
@@ -115,7 +117,7 @@ class _PlainProgress:
             if job["status"] in MARKS and self._seen.get(job["key"]) != job["status"]:
                 self._seen[job["key"]] = job["status"]
                 name, status, model, took = _line(job)
-                click.echo(f"{name:<16}{status:<12}{model:<48}{took}".rstrip(), err=True)
+                click.echo(f"{name:<16}{status:<12}{took:<8}{model}".rstrip(), err=True)
 
 
 class _LiveProgress:
