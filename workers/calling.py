@@ -26,7 +26,7 @@ from sql.jobs import StartedJob
 from sql.patience import patiently
 from workers.services import WorkerServices
 
-GRACE_S = 5.0
+GRACE_S = 2.0
 UNCERTAIN = frozenset({ErrorKind.timeout, ErrorKind.connection})
 
 

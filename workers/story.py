@@ -35,8 +35,6 @@ from workers.attempting import Done, Outcome, attempt
 from workers.calling import FenceLost
 from workers.services import WorkerServices
 
-MARGIN_S = 10
-
 
 async def run_job(ctx: dict[str, Any], job_id: str, handed_fence: int) -> None:
     """arq's function. The token is the fence at hand-over plus the number of deliveries since."""
@@ -66,7 +64,7 @@ async def _work(services: WorkerServices, job: StartedJob) -> Outcome | str | No
         return Fail(JobError("worker_lost", f"{job.lost_leases} workers were lost while running this job"))
     if job.deadline is not None and now >= job.deadline:
         return "expired"
-    attempt_end = now + timedelta(seconds=services.settings.job_timeout_s - MARGIN_S)
+    attempt_end = now + timedelta(seconds=services.settings.job_timeout_s)
     until = min(attempt_end, job.deadline) if job.deadline else attempt_end
     try:
         with services.running.running(job.id):

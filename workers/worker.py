@@ -12,6 +12,8 @@ from core.settings import Settings, has_provider_keys, require_urls
 from workers.services import open_worker_services
 from workers.story import run_job
 
+MARGIN_S = 5  # arq's own timeout stands behind ours, which puts the job back in good order
+
 
 def worker_options(settings: Settings) -> dict[str, Any]:
     """What `arq.Worker` is made with. Raises ConfigurationError when a URL is missing."""
@@ -43,7 +45,7 @@ def worker_options(settings: Settings) -> dict[str, Any]:
         "on_startup": start,
         "on_shutdown": stop,
         "max_jobs": settings.worker_slots,
-        "job_timeout": settings.job_timeout_s,
+        "job_timeout": settings.job_timeout_s + MARGIN_S,
         "job_completion_wait": settings.drain_s,
         "keep_result": 0,
         "poll_delay": 0.05,

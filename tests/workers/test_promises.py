@@ -43,22 +43,20 @@ async def alone(factory: Factory, *models: str) -> None:
     await factory.settled()
 
 
+COPY_MODEL = """
+INSERT INTO factory.models SELECT (jsonb_populate_record(m, jsonb_build_object('model_id', $1::text))).*
+FROM factory.models m WHERE provider = $2 AND model_id = $3
+"""
+COPY_PRICE = """
+INSERT INTO factory.model_prices SELECT (jsonb_populate_record(p, jsonb_build_object('model_id', $1::text))).*
+FROM factory.model_prices p WHERE provider = $2 AND model_id = $3
+"""
+
+
 async def own_model(factory: Factory, name: str, like: str = "gpt-6-luna", provider: str = "openai") -> str:
     """A copy of a model under another name, with its price; a fault may follow an `@` in the name."""
-    await factory.execute(
-        "INSERT INTO factory.models SELECT (jsonb_populate_record(m, jsonb_build_object('model_id', $1::text))).* "
-        "FROM factory.models m WHERE provider = $2 AND model_id = $3",
-        name,
-        provider,
-        like,
-    )
-    await factory.execute(
-        "INSERT INTO factory.model_prices SELECT (jsonb_populate_record(p, jsonb_build_object('model_id', $1::text))).* "
-        "FROM factory.model_prices p WHERE provider = $2 AND model_id = $3",
-        name,
-        provider,
-        like,
-    )
+    await factory.execute(COPY_MODEL, name, provider, like)
+    await factory.execute(COPY_PRICE, name, provider, like)
     return name
 
 
