@@ -159,12 +159,27 @@ def check_answer(request: JobRequest, answer: ProviderAnswer) -> Any:
     except ValueError:
         cut = " (it was cut off)" if answer.finish_reason == "length" else ""
         raise _invalid(f"the answer is not JSON{cut}", answer) from None
+    if "\\u0000" in answer.content:
+        parsed, exact = _without_nul(parsed), False
     if not exact:
         answer.content = dump_json(parsed).decode()
     schema = request.output_schema
     if schema is not None and (violation := find_violation(parsed, schema)):
         raise _invalid(f"the answer breaks the schema at {violation}", answer)
     return parsed
+
+
+def _without_nul(value: Any) -> Any:
+    """Postgres holds no NUL, not even in jsonb; U+FFFD stands for it."""
+    match value:
+        case str():
+            return value.replace("\x00", "\ufffd")
+        case list():
+            return [_without_nul(one) for one in value]
+        case dict():
+            return {_without_nul(name): _without_nul(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def _invalid(message: str, answer: ProviderAnswer) -> ProviderError:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -53,17 +54,34 @@ async def run_job(ctx: dict[str, Any], job_id: str, handed_fence: int) -> None:
         except (*GONE, RedisError) as error:
             get_logger(__name__).warning("put back: a server is away", error=type(error).__name__)
             raise Retry(defer=2) from error
+        except Retry:
+            raise
+        except Exception as error:  # noqa: BLE001  whatever it is, the caller learns of it
+            get_logger(__name__).exception("a fault of ours")
+            await _finish(services, job, "failed", None, _our_fault(error))
 
 
-async def _work(services: WorkerServices, job: StartedJob) -> Outcome | str | None:
-    """What came of it: an outcome, the state `cancelled` or `expired`, or None when the job is not mine."""
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The job ends without an answer, in the state `cancelled` or `expired`."""
+
+    state: str
+    error: JobError
+
+
+CANCELLED = Stopped("cancelled", JobError("cancelled", "cancelled by its caller"))
+EXPIRED = Stopped("expired", JobError("deadline", "the deadline passed before it could run"))
+
+
+async def _work(services: WorkerServices, job: StartedJob) -> Outcome | Stopped:
+    """What came of it."""
     now = utc_now()
     if job.state == "cancelling":
-        return "cancelled"
+        return CANCELLED
     if job.lost_leases > services.settings.max_lost_leases:
         return Fail(JobError("worker_lost", f"{job.lost_leases} workers were lost while running this job"))
     if job.deadline is not None and now >= job.deadline:
-        return "expired"
+        return EXPIRED
     attempt_end = now + timedelta(seconds=services.settings.job_timeout_s)
     until = min(attempt_end, job.deadline) if job.deadline else attempt_end
     try:
@@ -75,23 +93,20 @@ async def _work(services: WorkerServices, job: StartedJob) -> Outcome | str | No
                 task = asyncio.current_task()
                 if services.running.was_cancelled(job.id) and task is not None:
                     task.uncancel()
-                    return "cancelled"
+                    return CANCELLED
                 await asyncio.shield(requeue_job(services.database, job.id, job.fence, utc_now(), 1))
                 raise
     except FenceLost:
-        return "cancelled"
+        return CANCELLED
     except FactoryError as error:
         return Fail(JobError(error.code, error.message))
-    except GONE:
-        raise
-    except Exception as error:  # noqa: BLE001  whatever it is, the caller learns of it
-        get_logger(__name__).exception("a fault of ours")
-        return Fail(
-            JobError("internal", f"the factory failed at this job ({type(error).__name__}); see the worker's log")
-        )
 
 
-async def _settle(services: WorkerServices, job: StartedJob, outcome: Outcome | str | None) -> None:
+def _our_fault(error: Exception) -> JobError:
+    return JobError("internal", f"the factory failed at this job ({type(error).__name__}); see the worker's log")
+
+
+async def _settle(services: WorkerServices, job: StartedJob, outcome: Outcome | Stopped) -> None:
     match outcome:
         case Done():
             result = await _result_of(services, job, outcome)
@@ -103,14 +118,8 @@ async def _settle(services: WorkerServices, job: StartedJob, outcome: Outcome | 
             await _finish(services, job, "expired" if expired else "failed", None, error)
         case RetryAt(run_at=run_at):
             await _retry_later(services, job, run_at)
-        case "cancelled":
-            await _finish(services, job, "cancelled", None, JobError("cancelled", "cancelled by its caller"))
-        case "expired":
-            await _finish(
-                services, job, "expired", None, JobError("deadline", "the deadline passed before it could run")
-            )
-        case _:
-            return
+        case Stopped(state=state, error=error):
+            await _finish(services, job, state, None, error)
 
 
 async def _retry_later(services: WorkerServices, job: StartedJob, run_at: datetime) -> None:
@@ -118,7 +127,7 @@ async def _retry_later(services: WorkerServices, job: StartedJob, run_at: dateti
         get_logger(__name__).info("retry later", run_at=run_at.isoformat(), attempts=job.attempts)
         await services.wakeups.publish(job.id, job.batch_id)
         raise Retry(defer=max(0.0, (run_at - utc_now()).total_seconds()) + random.random() / 100)  # noqa: S311
-    await _settle(services, job, "cancelled")
+    await _settle(services, job, CANCELLED)
 
 
 async def _result_of(services: WorkerServices, job: StartedJob, done: Done) -> Result:
