@@ -56,7 +56,7 @@ class Hands:
             seen: set[str] = set()
             while str(calls[0]["id"]) not in seen:
                 journal = (await emulator.get("/_emulator/calls")).json()["calls"]
-                seen = {call["call_id"] for call in journal}
+                seen = {call["call_id"] for call in journal if call["model"]}
 
     async def until(self, job_id: UUID, status: str) -> dict[str, Any]:
         async with asyncio.timeout(15):
