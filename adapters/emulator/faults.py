@@ -58,8 +58,8 @@ class Faults:
         self._switched.append(Switched(provider, model, fault, times))
 
     def clear(self) -> None:
+        """Switch off what was switched on."""
         self._switched.clear()
-        self._met.clear()
 
     def choose(self, provider: str, model: str, asked: Fault | None, header: str | None, prompt: str) -> Fault | None:
         """The header's, else the model name's, else a switched one."""
