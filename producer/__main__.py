@@ -1,6 +1,7 @@
 """`python -m producer`: the HTTP API."""
 
 import asyncio
+import signal
 import sys
 
 import uvicorn
@@ -29,8 +30,14 @@ async def serve() -> None:
             timeout_graceful_shutdown=5,
             server_header=False,
         )
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _noted)  # uvicorn raises a signal again once it has stopped for it
         get_logger(__name__).info("api starting", url=f"http://{settings.host}:{settings.port}")
         await uvicorn.Server(config).serve()
+
+
+def _noted(_number: int, _frame: object) -> None:
+    return None
 
 
 def main() -> int:
@@ -44,8 +51,6 @@ def main() -> int:
     except ConfigurationError as error:
         print(f"error: {error.message}", file=sys.stderr)  # noqa: T201
         return 1
-    except KeyboardInterrupt:
-        return 0
     return 0
 
 

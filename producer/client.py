@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -62,7 +63,7 @@ class FactoryClient:
 
     async def get_job(self, job_id: str, wait_s: float = 0) -> dict[str, Any]:
         """The Job with its calls; with `wait_s`, once it is over or the time has run out."""
-        return await self._get(f"/v1/jobs/{job_id}", {"wait": wait_s}, wait_s)
+        return await self._get(_place("jobs", job_id), {"wait": wait_s}, wait_s)
 
     async def list_jobs(
         self,
@@ -92,7 +93,7 @@ class FactoryClient:
 
     async def cancel_job(self, job_id: str) -> dict[str, Any]:
         """The Job, `cancelled` or `cancelling`. Raises Conflict when it is over."""
-        return await self._post(f"/v1/jobs/{job_id}/cancel")
+        return await self._post(_place("jobs", job_id, "/cancel"))
 
     async def submit_batch(
         self,
@@ -113,7 +114,7 @@ class FactoryClient:
 
     async def get_batch(self, batch_id: str, wait_s: float = 0, seen: int | None = None) -> dict[str, Any]:
         """The Batch; with `wait_s`, once it is over or, given the `sequence` last seen, once it has changed."""
-        return await self._get(f"/v1/job-batches/{batch_id}", {"wait": wait_s, "seen": seen}, wait_s)
+        return await self._get(_place("job-batches", batch_id), {"wait": wait_s, "seen": seen}, wait_s)
 
     async def follow_batch(self, batch_id: str) -> AsyncIterator[dict[str, Any]]:
         """The Batch now, at its changes (twice a second at most), and every few seconds without one, until its end."""
@@ -126,46 +127,51 @@ class FactoryClient:
 
     async def cancel_batch(self, batch_id: str) -> dict[str, Any]:
         """Stops every job of it that is not over."""
-        return await self._post(f"/v1/job-batches/{batch_id}/cancel")
-
-    async def result_lines(self, batch_id: str) -> AsyncIterator[bytes]:
-        """The Jobs of a batch in the order of its lines, each as JSON without the line's end."""
-        async with self._http.stream("GET", f"/v1/job-batches/{batch_id}/results") as answer:
-            await _refuse_errors(answer)
-            rest = b""
-            async for piece in answer.aiter_bytes():
-                *lines, rest = (rest + piece).split(b"\n")
-                for line in lines:
-                    yield line
-            if rest:
-                yield rest
+        return await self._post(_place("job-batches", batch_id, "/cancel"))
 
     async def batch_results(self, batch_id: str) -> list[dict[str, Any]]:
         """The Jobs of a batch in the order of its lines, with calls and answers."""
-        return [load_json_exact(line) async for line in self.result_lines(batch_id)]
+        async with aclosing(self._pieces(_place("job-batches", batch_id, "/results"))) as pieces:
+            body = b"".join([piece async for piece in pieces])
+        return [load_json_exact(line) for line in body.split(b"\n") if line]
 
-    async def download_audio(self, job_id: str, path: Path) -> int:
-        """Write a narration to a file, which appears whole or not at all; returns its bytes."""
-        unfinished = path.with_name(f".{path.name}.part")
-        size = 0
-        try:
-            async with self._http.stream("GET", f"/v1/jobs/{job_id}/audio") as answer:
-                await _refuse_errors(answer)
-                with unfinished.open("wb") as file:
-                    async for piece in answer.aiter_bytes():
-                        size += file.write(piece)
-            unfinished.replace(path)
-        except httpx.TransportError as error:
-            raise self._away(error) from error
-        finally:
-            unfinished.unlink(missing_ok=True)
-        return size
+    async def save_results(self, batch_id: str, path: Path) -> None:
+        """`batch_results` as JSONL in a file, which appears whole or not at all."""
+        await self._save(_place("job-batches", batch_id, "/results"), path)
+
+    async def download_audio(self, job_id: str, path: Path) -> None:
+        """A narration as a file, which appears whole or not at all."""
+        await self._save(_place("jobs", job_id, "/audio"), path)
 
     async def usage(
         self, *, batch_id: str | None = None, since: str | None = None, until: str | None = None
     ) -> dict[str, Any]:
         """`{"data": [by provider, model, kind and day], "total_cost"}`; times are RFC 3339."""
         return await self._get("/v1/usage", {"batch_id": batch_id, "since": since, "until": until})
+
+    async def _save(self, place: str, path: Path) -> None:
+        unfinished = path.with_name(f".{path.name}.part")
+        try:
+            with unfinished.open("wb") as file:
+                async with aclosing(self._pieces(place)) as pieces:
+                    async for piece in pieces:
+                        file.write(piece)
+            unfinished.replace(path)
+        except OSError as error:
+            raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}") from error
+        finally:
+            with contextlib.suppress(OSError):
+                unfinished.unlink()
+
+    async def _pieces(self, path: str) -> AsyncGenerator[bytes, None]:
+        """A body that may be large, as it comes."""
+        try:
+            async with self._http.stream("GET", path, timeout=60) as answer:
+                await _refuse_errors(answer)
+                async for piece in answer.aiter_bytes():
+                    yield piece
+        except httpx.TransportError as error:
+            raise self._away(error) from error
 
     async def _get(self, path: str, query: Mapping[str, Any], wait_s: float = 0) -> dict[str, Any]:
         params = {name: value for name, value in query.items() if value is not None}
@@ -205,6 +211,11 @@ class FactoryClient:
         return ServiceUnavailable(f"{self._where} cannot be reached ({reason}); is `factory up` running there?")
 
 
+def _place(kind: str, named: str, part: str = "") -> str:
+    """The path of something whose id a person may have typed."""
+    return f"/v1/{kind}/{quote(named, safe='')}{part}"
+
+
 async def _refuse_errors(answer: httpx.Response) -> None:
     """Raises the FactoryError of a problem document."""
     if not answer.is_error:
@@ -237,12 +248,20 @@ async def open_client(settings: Settings, project: str = "default") -> AsyncIter
         async with httpx.AsyncClient(base_url=_checked_url(settings.url), headers=headers) as http:
             yield FactoryClient(http, settings.url)
         return
+    import asyncpg
+
     from producer.api.app import create_app
+    from producer.api.problems import AWAY
     from producer.composition import open_services
 
     async with AsyncExitStack() as stack:
         local = await stack.enter_async_context(_servers(settings))
-        services = await stack.enter_async_context(open_services(local))
+        try:
+            services = await stack.enter_async_context(open_services(local))
+        except asyncpg.UndefinedTableError as error:
+            raise ConfigurationError("the database has no schema of this factory: run `factory migrate`") from error
+        except (*AWAY, asyncpg.PostgresError) as error:
+            raise ServiceUnavailable(f"Postgres or Redis cannot be reached: {error or type(error).__name__}") from error
         transport = httpx.ASGITransport(create_app(services, project), raise_app_exceptions=False)
         http = await stack.enter_async_context(httpx.AsyncClient(transport=transport, base_url="http://factory"))
         yield FactoryClient(http, "the factory on this machine")

@@ -1,212 +1,335 @@
 """Commands about jobs: submit, batch, jobs, watch, usage."""
 
-import contextlib
 import csv
 import sys
-from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from core.errors import FactoryError, Problem, RequestRefused
+from core.clock import utc_now
+from core.errors import NotFound, Problem, RequestRefused
 from core.jsonio import decimal_text, dump_json, load_json
-from core.settings import read_settings
+from producer.cli.following import (
+    OVER,
+    WorkerHint,
+    detaching,
+    factory_client,
+    say_cost,
+    say_counts,
+    say_failure,
+    say_seconds,
+)
 from producer.cli.output import json_option, print_json, print_table, run_async
-from producer.client import FactoryClient, open_client
 
-TERMINAL = ("completed", "failed", "cancelled", "expired")
-WAIT_S = 60
+if TYPE_CHECKING:
+    from producer.client import FactoryClient
 
-
-@contextlib.asynccontextmanager
-async def factory_client() -> AsyncIterator[FactoryClient]:
-    """The API that the environment names, or this machine's database: its embedded servers if none is set."""
-    async with open_client(read_settings()) as client:
-        yield client
+WAIT_S = 5.0
+STATES = ("waiting", "queued", "in_progress", "cancelling", "completed", "failed", "cancelled", "expired")
+KINDS = click.Choice(["text", "speech", "embedding"])
+SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
+USAGE = (
+    "day", "provider", "model", "kind", "calls", "ok", "unknown", "prompt_tokens", "completion_tokens", "characters",
+    "cost", "uncertain_cost", "emulated",
+)  # fmt: skip
+key_option = click.option("--idempotency-key", help="Submitting again with the same key joins the first.")
 
 
 @click.command()
+@click.argument("stdin", required=False, metavar="[-]", type=click.Choice(["-"]))
 @click.option("--model", default="fast", show_default=True, help="An alias or a model.")
-@click.option("--kind", type=click.Choice(["text", "speech", "embedding"]), default="text", show_default=True)
+@click.option("--kind", type=KINDS, default="text", show_default=True)
 @click.option("--prompt", help="The prompt, or the text to speak or embed.")
-@click.option("--file", "file", type=click.File("r"), help="Read it from a file, - for standard input.")
+@click.option("--file", type=click.File("rb"), help="Read it from a file; - is standard input.")
 @click.option("--system", help="The system text.")
 @click.option("--voice", help="A voice, for speech.")
-@click.option("--format", "form", help="An audio format, for speech.")
-@click.option("--schema", type=click.File("rb"), help="A JSON schema that the answer must satisfy.")
+@click.option("--format", help="An audio format, for speech.")
+@click.option("--schema", type=click.File("rb"), help="A file with the JSON schema that the answer must satisfy.")
+@click.option("--priority", type=click.Choice(["interactive", "standard", "batch"]))
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to put the audio.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the answer.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where to put the audio.")
+@key_option
 @json_option
 @run_async
 async def submit(**given: Any) -> None:
-    """Submit one job and print its answer."""
-    text = given["prompt"] if given["file"] is None else given["file"].read()
-    if text is None:
-        raise RequestRefused.of([Problem("give the text with --prompt or --file", "prompt")])
-    body: dict[str, Any] = {"model": given["model"], "kind": given["kind"]}
-    body["prompt" if given["kind"] == "text" else "input"] = text
-    body |= {
-        name: given[key] for name, key in (("system", "system"), ("voice", "voice"), ("format", "form")) if given[key]
-    }
-    if given["schema"] is not None:
-        schema = _read_schema(given["schema"].read())
-        body["response_format"] = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    """Submit one job and print its answer; with --no-wait, its id. With -, the text comes from standard input."""
+    body = _read_body(given)
+    if given["out"] is not None and (body["kind"] != "speech" or not given["wait"]):
+        raise click.UsageError("--out is for the audio of --kind speech, once it is there")
     async with factory_client() as client:
-        job = await client.submit_job(body)
+        job = await client.submit_job(body, given["idempotency_key"])
         if given["wait"]:
-            job = await _wait(client, job["id"])
-        if given["out"] is not None and job["status"] == "completed" and job["kind"] == "speech":
+            job = await _wait_for(client, job)
+        if given["out"] is not None and job["status"] == "completed":
             await client.download_audio(job["id"], given["out"])
     if given["as_json"]:
         print_json(job)
+    elif given["wait"]:
+        _print_answer(job, given["out"])
     else:
-        _print_answer(job)
-    if job["status"] in ("failed", "expired", "cancelled"):
+        click.echo(job["id"])
+    if given["wait"] and job["status"] != "completed":
         sys.exit(1)
 
 
-def _read_schema(text: bytes) -> Any:
+def _read_body(given: dict[str, Any]) -> dict[str, Any]:
+    sources = [given["prompt"], given["file"], given["stdin"]]
+    if sum(source is not None for source in sources) != 1:
+        raise click.UsageError("the text is needed once: --prompt TEXT, --file FILE, or - for standard input")
+    kind = given["kind"]
+    body: dict[str, Any] = {"kind": kind, "model": given["model"]}
+    source = given["file"] or sys.stdin.buffer
+    text = given["prompt"] if given["prompt"] is not None else _decode(source.read())
+    body["prompt" if kind == "text" else "input"] = text
+    body |= {name: given[name] for name in ("system", "voice", "format", "priority") if given[name] is not None}
+    if given["schema"] is not None:
+        shape = {"name": "answer", "schema": _read_schema(given["schema"])}
+        body["response_format"] = {"type": "json_schema", "json_schema": shape}
+    for name, text in body.items():
+        if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
+            raise RequestRefused.of([Problem("this text holds bytes that are not UTF-8", name)])
+    return body
+
+
+def _decode(text: bytes) -> str:
     try:
-        return load_json(text)
+        return text.decode()
+    except UnicodeDecodeError as error:
+        raise RequestRefused.of([Problem(f"byte {error.start} is not UTF-8", "file")]) from None
+
+
+def _read_schema(file: BinaryIO) -> Any:
+    try:
+        return load_json(file.read())
     except ValueError as error:
-        raise RequestRefused.of([Problem(f"the file is not JSON: {error}", "schema")]) from None
+        raise RequestRefused.of([Problem(f"{file.name} is not JSON: {error}", "schema")]) from None
 
 
-def _print_answer(job: dict[str, Any]) -> None:
-    if job["status"] == "completed":
-        result = job["result"]
-        audio = result.get("audio")
-        vectors = result.get("embeddings")
-        if audio:
-            click.echo(f"{audio['format']}, {audio['duration_s']:.1f} s, {audio['bytes']} bytes: {audio['url']}")
-        elif vectors:
-            click.echo(f"{len(vectors)} vectors of {len(vectors[0])} numbers (--json prints them)")
-        else:
-            click.echo(result["content"] if result["content"] is not None else dump_json(result["tool_calls"]).decode())
-        cost = decimal_text(Decimal(result["cost"])) if result["cost"] is not None else "unknown"
-        emulated = ", emulated" if any(call["emulated"] for call in job["calls"]) else ""
-        click.echo(f"[{result['provider']}/{result['model']}, {cost} USD{emulated}]", err=True)
-    elif job["error"]:
-        click.echo(f"{job['status']}: {job['error']['kind']}: {job['error']['message']}", err=True)
-    else:
-        click.echo(job["id"])
-
-
-async def _wait(client: FactoryClient, job_id: str) -> dict[str, Any]:
-    while (job := await client.get_job(job_id, WAIT_S))["status"] not in TERMINAL:
-        continue
+async def _wait_for(client: "FactoryClient", job: dict[str, Any]) -> dict[str, Any]:
+    """Until the job is over; on a terminal with a word on where it stands."""
+    hint = WorkerHint()
+    with detaching(f"The job goes on. Its answer: factory watch {job['id']}"), _Standing() as standing:
+        while job["status"] not in OVER:
+            place = f", {job['position']} in line" if job["position"] else ""
+            standing.show(f"{job['status'].replace('_', ' ')}{place}")
+            job = await client.get_job(job["id"], WAIT_S)
+            if missing := hint.look(queued=job["status"] == "queued", started=job["attempts"] > 0):
+                click.echo(missing, err=True)
     return job
+
+
+class _Standing:
+    """One line on the terminal that changes in place; nothing in a pipe."""
+
+    def __init__(self) -> None:
+        self._status: Any = None
+
+    def __enter__(self) -> "_Standing":
+        if sys.stderr.isatty():
+            from rich.console import Console
+
+            self._status = Console(stderr=True).status("")
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status is not None:
+            self._status.stop()
+
+    def show(self, text: str) -> None:
+        if self._status is not None:
+            self._status.update(text)
+
+
+def _print_answer(job: dict[str, Any], audio_path: Path | None = None) -> None:
+    """The answer alone on standard output, so that it can be piped; where it is from on standard error."""
+    if job["status"] != "completed":
+        click.echo(f"{job['id']} {say_failure(job)}", err=True)
+        return
+    result = job["result"]
+    if sound := result.get("audio"):
+        click.echo(str(audio_path) if audio_path else sound["url"])
+        click.echo(f"{sound['duration_s']:.1f} s of {sound['format']}, {sound['bytes']} bytes", err=True)
+    elif "embeddings" in result:
+        for vector in result["embeddings"]:
+            click.echo(dump_json(vector))
+    else:
+        click.echo(result["content"] if result["content"] is not None else dump_json(result.get("tool_calls")))
+    for warning in result.get("warnings", ()):
+        click.echo(f"warning: {warning}", err=True)
+    notes = [f"{result['provider']}/{result['model']}", say_cost(job["cost"])]
+    notes += ["cached"] if result["cached"] else []
+    notes += ["emulated"] if any(call["emulated"] for call in job["calls"]) else []
+    click.echo(f"({', '.join(notes)})", err=True)
 
 
 @click.command()
 @click.argument("file", type=click.File("rb"))
 @click.option("--wait/--no-wait", default=False, show_default=True, help="Follow it until it is done.")
-@click.option("--out", type=click.Path(path_type=Path), help="Write every job as JSONL, when it is done.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Wait, and write every job with its answer, as JSONL in the order of the lines.",
+)
+@key_option
 @json_option
 @run_async
-async def batch(file: Any, wait: bool, out: Path | None, as_json: bool) -> None:
-    """Submit a FILE of jobs, one JSON object a line."""
+async def batch(file: BinaryIO, wait: bool, out: Path | None, idempotency_key: str | None, as_json: bool) -> None:
+    """Submit a FILE of jobs, one JSON object a line (- is standard input), all or none.
+
+    Prints the batch's id. With --wait the exit code is 1 when a job did not complete.
+    """
+    lines = file.read()
     async with factory_client() as client:
-        made = await client.submit_batch(file.read())
+        made = await client.submit_batch(lines, idempotency_key=idempotency_key)
         if wait or out:
-            made = await _follow_batch(client, made)
+            made = await _follow_batch(client, made["id"], "Its answers: factory watch")
         if out:
-            jobs = await client.batch_results(made["id"])
-            out.write_bytes(b"".join(dump_json(job) + b"\n" for job in jobs))
+            await client.save_results(made["id"], out)
     if as_json:
         print_json(made)
+    elif wait or out:
+        _print_batch(made)
     else:
-        click.echo(f"{made['id']} {made['status']}: {_counts(made)}")
-    if made["counts"]["failed"] + made["counts"]["expired"]:
+        click.echo(made["id"])
+    if (wait or out) and made["counts"]["completed"] < made["total"]:
         sys.exit(1)
 
 
-def _counts(made: dict[str, Any]) -> str:
-    return ", ".join(f"{number} {state}" for state, number in made["counts"].items() if number) or "no jobs"
-
-
-async def _follow_batch(client: FactoryClient, made: dict[str, Any]) -> dict[str, Any]:
-    while made["status"] == "in_progress":
-        if sys.stderr.isatty():
-            click.echo(f"\r{_counts(made)}   ", nl=False, err=True)
-        made = await client.get_batch(made["id"], wait_s=WAIT_S, seen=made["sequence"])
-    if sys.stderr.isatty():
-        click.echo("\r", nl=False, err=True)
+async def _follow_batch(client: "FactoryClient", batch_id: str, come_back: str) -> dict[str, Any]:
+    hint = WorkerHint()
+    made: dict[str, Any] = {}
+    with detaching(f"The batch goes on. {come_back} {batch_id}"), _Standing() as standing:
+        async for made in client.follow_batch(batch_id):
+            standing.show(say_counts(made))
+            if missing := hint.look_at_batch(made):
+                click.echo(missing, err=True)
     return made
+
+
+def _print_batch(made: dict[str, Any]) -> None:
+    click.echo(f"{made['id']}  {made['status']}  {say_counts(made)}  {say_cost(made['cost'])}")
 
 
 @click.command()
 @click.argument("job_id", required=False)
-@click.option("--status", help="Only these.")
-@click.option("--kind", help="Only these.")
-@click.option("--batch", "batch_id", help="Only those of a batch.")
-@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 500))
+@click.option("--status", type=click.Choice(STATES), help="Only those in this state.")
+@click.option("--kind", type=KINDS, help="Only those of this kind.")
+@click.option("--batch", "batch_id", help="Only those of this batch.")
+@click.option("--limit", default=20, show_default=True, type=click.IntRange(1, 100_000))
 @json_option
 @run_async
-async def jobs(job_id: str | None, as_json: bool, **filters: Any) -> None:
-    """List jobs, the newest first, or show one with its calls."""
+async def jobs(job_id: str | None, limit: int, as_json: bool, **filters: str | None) -> None:
+    """List jobs, the newest first; or show the one of JOB_ID with its calls."""
     async with factory_client() as client:
-        found: Any = await client.get_job(job_id) if job_id else (await client.list_jobs(**filters))["data"]
+        if job_id is not None:
+            job = await client.get_job(job_id)
+            print_json(job) if as_json else _print_job(job)
+            return
+        found = [job async for job in client.iterate_jobs(most=limit, **filters)]
     if as_json:
         print_json(found)
-    elif job_id:
-        print_table([found], ("id", "status", "kind", "model", "attempts", "cost", "created_at"))
-        if found["error"]:
-            click.echo(f"{found['error']['kind']}: {found['error']['message']}")
-        if found["calls"]:
-            click.echo()
-            print_table(found["calls"], ("attempt", "provider", "model", "outcome", "status", "duration_ms", "cost"))
-    else:
-        print_table(found, ("id", "status", "kind", "model", "key", "attempts", "cost", "created_at"))
+        return
+    rows = [job | {"took": _took(job), "created": _short(job["created_at"])} for job in found]
+    print_table(rows, ("id", "status", "kind", "model", "key", "attempts", "took", "cost", "created"))
+
+
+def _print_job(job: dict[str, Any]) -> None:
+    names = ("id", "status", "kind", "model", "key", "batch_id", "priority", "position", "attempts", "cost")
+    shown = {name: job[name] for name in (*names, "uncertain_cost") if job[name] is not None}
+    shown |= {"created": _short(job["created_at"]), "took": _took(job)}
+    for name, value in shown.items():
+        if value:
+            text = decimal_text(value) + " USD" if isinstance(value, Decimal) else value
+            click.echo(f"{name.replace('_', ' '):<15}{text}")
+    if job["error"]:
+        click.echo(f"{'error':<15}{job['error']['kind']}: {job['error']['message']}")
+    if job["calls"]:
+        click.echo()
+        calls = [call | {"took": say_seconds(call["duration_ms"])} for call in job["calls"]]
+        print_table(calls, ("attempt", "part", "provider", "model", "outcome", "status", "took", "cost", "message"))
+    if job["status"] == "completed":
+        click.echo()
+        _print_answer(job)
+
+
+def _took(job: dict[str, Any]) -> str:
+    if not job["started_at"] or not job["finished_at"]:
+        return ""
+    span = datetime.fromisoformat(job["finished_at"]) - datetime.fromisoformat(job["started_at"])
+    return say_seconds(span.total_seconds() * 1000)
+
+
+def _short(moment: str) -> str:
+    """To the second."""
+    return datetime.fromisoformat(moment).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 @click.command()
-@click.argument("id_")
+@click.argument("id")
 @json_option
 @run_async
-async def watch(id_: str, as_json: bool) -> None:
-    """Follow a job or a batch by its ID until it is done."""
+async def watch(id: str, as_json: bool) -> None:  # noqa: A002  the word on the command line
+    """Follow the job or batch of ID until it is done, and print what became of it."""
     async with factory_client() as client:
         try:
-            seen = await client.get_batch(id_)
-        except FactoryError as error:
-            if error.status != 404:
-                raise
-            job = await _wait(client, id_)
+            job = await client.get_job(id)
+        except NotFound:
+            made = await _follow_batch(client, id, "Come back with: factory watch")
+            done = made["counts"]["completed"] == made["total"]
+            print_json(made) if as_json else _print_batch(made)
+        else:
+            job = await _wait_for(client, job)
+            done = job["status"] == "completed"
             print_json(job) if as_json else _print_answer(job)
-            sys.exit(0 if job["status"] == "completed" else 1)
-        made = await _follow_batch(client, seen)
-    print_json(made) if as_json else click.echo(f"{made['id']} {made['status']}: {_counts(made)}")
-
-
-USAGE_COLUMNS = (
-    "day", "provider", "model", "kind", "calls", "ok", "prompt_tokens", "completion_tokens", "characters", "cost",
-    "uncertain_cost", "emulated",
-)  # fmt: skip
+    if not done:
+        sys.exit(1)
 
 
 @click.command()
-@click.option("--since", help="A time such as 2026-11-01T00:00:00Z.")
-@click.option("--until", help="A time such as 2026-12-01T00:00:00Z.")
-@click.option("--batch", "batch_id", help="Only what a batch spent.")
+@click.option("--since", help="2026-11-01, 2026-11-01T08:00:00+01:00, or a span before now such as 24h, 7d, 4w.")
+@click.option("--until", help="The same; without it, until now.")
+@click.option("--batch", "batch_id", help="Only what this batch spent.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @json_option
 @run_async
-async def usage(as_csv: bool, as_json: bool, **filters: Any) -> None:
-    """Show what was spent, by day, provider and model."""
+async def usage(since: str | None, until: str | None, batch_id: str | None, as_csv: bool, as_json: bool) -> None:
+    """Show what was spent: calls, tokens and cost by day, provider and model."""
+    if as_csv and as_json:
+        raise click.UsageError("--csv or --json, not both")
+    now = utc_now()
+    begin, end = read_moment(since, "since", now), read_moment(until, "until", now)
     async with factory_client() as client:
-        found = await client.usage(**filters)
+        found = await client.usage(batch_id=batch_id, since=begin, until=end)
     if as_json:
         print_json(found)
     elif as_csv:
-        writer = csv.DictWriter(sys.stdout, USAGE_COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows(found["data"])
+        writer = csv.writer(sys.stdout)
+        writer.writerow(USAGE)
+        writer.writerows([_plain(row[column]) for column in USAGE] for row in found["data"])
     else:
-        print_table(found["data"], USAGE_COLUMNS)
-        total = found["total_cost"]
-        click.echo(
-            f"total: {'unknown, a price is missing' if total is None else f'{decimal_text(Decimal(total))} USD'}"
-        )
+        print_table(found["data"], USAGE)
+        click.echo(f"total: {say_cost(found['total_cost'])}")
+
+
+def _plain(value: Any) -> Any:
+    return decimal_text(value) if isinstance(value, Decimal) else value
+
+
+def read_moment(text: str | None, option: str, now: datetime) -> str | None:
+    """What a person writes for a time, as RFC 3339; a time without a zone is UTC. Raises RequestRefused."""
+    if text is None:
+        return None
+    try:
+        if text[-1:] in SPANS and text[:-1].isascii() and text[:-1].isdecimal():
+            moment = now - int(text[:-1]) * SPANS[text[-1]]
+        else:
+            moment = datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
+        raise RequestRefused.of(
+            [Problem(f"{text!r} is no time; write 2026-11-01, 2026-11-01T08:00:00Z, or 24h, 7d, 4w", option)]
+        ) from None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat()

@@ -1,1 +1,1 @@
-"""A brief becomes one batch of jobs; a finished batch becomes a folder."""
+"""Stories: a brief becomes one batch of jobs, and the batch becomes a folder."""

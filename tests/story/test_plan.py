@@ -1,106 +1,116 @@
-import json
-from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.errors import RequestRefused
 from core.graph import find_cycle
 from core.jsonio import dump_json
 from core.request import JobRequest
 from core.request_checks import read_request
-from core.templates import find_references
-from producer.story.brief import ChapterIdea, Character, StoryBrief, read_brief
+from core.templates import fill_templates, find_references
+from producer.story.brief import ChapterBrief, Character, StoryBrief
 from producer.story.plan import plan_story, story_key
-from producer.story.report import by_model, name_files, slug
 
-EXAMPLE = str(Path(__file__).parents[2] / "examples" / "lighthouse.yaml")
-LINES = st.text(
-    st.characters(codec="utf-8", exclude_characters="\x00", exclude_categories=["Cs"]), min_size=1, max_size=60
+text = st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), min_size=1, max_size=60).filter(
+    lambda said: bool(said.strip())
+) | st.sampled_from(["{{outline.parsed.title}}", "{{{x}}}", "{{ chapter-1.content }}", "No. 7!", "«Привет»"])
+chapters = st.lists(
+    st.builds(ChapterBrief, title=st.none() | text, beats=st.lists(text, max_size=2)), min_size=1, max_size=5
 )
-BRIEFS = st.builds(
+briefs = st.builds(
     StoryBrief,
-    title=LINES,
-    setting=st.none() | LINES,
-    characters=st.lists(st.builds(Character, name=LINES, description=LINES), max_size=3),
-    chapters=st.integers(1, 6)
-    | st.lists(
-        st.builds(ChapterIdea, title=st.none() | LINES, beats=st.lists(LINES, max_size=3)), min_size=1, max_size=5
-    ),
+    title=text,
+    language=text,
+    style=st.none() | text,
+    audience=st.none() | text,
+    setting=st.none() | text,
+    characters=st.lists(st.builds(Character, name=text, description=st.none() | text), max_size=2),
+    chapters=chapters,
     narration=st.booleans(),
+    words_per_chapter=st.integers(20, 5000),
 )
 
 
-@given(BRIEFS)
-def test_every_job_of_a_plan_is_a_request_that_comes_after_what_it_refers_to(brief: StoryBrief) -> None:
-    jobs = plan_story(brief)
-    after: dict[str, list[str]] = {}
-    for job in jobs:
-        request = read_request(dump_json(job))
-        assert isinstance(request, JobRequest), request
-        assert set(find_references(request)) <= set(request.after)
-        after[job["key"]] = job.get("after", [])
-    assert find_cycle(after) is None
-    kinds = [job["key"].split("-")[0] for job in jobs]
-    count = len(brief.ideas)
-    assert kinds.count("chapter") == count
-    assert kinds.count("summary") == count - 1
-    assert kinds.count("narration") == (count if brief.narration else 0)
+def checked(job: dict[str, Any]) -> JobRequest:
+    request = read_request(dump_json(job))
+    assert isinstance(request, JobRequest), request
+    return request
 
 
-def test_the_example_is_a_brief_of_three_chapters() -> None:
-    brief = read_brief(EXAMPLE, {})
-    assert [idea.title for idea in brief.ideas] == ["A Man with a Relay", "What the Logbook Says", "The Page"]
-    chapter = next(job for job in plan_story(brief) if job["key"] == "chapter-3")
-    assert chapter["after"] == ["outline", "summary-2"]
-    assert "{{outline.parsed.chapters.2.title}}" in chapter["prompt"]
-    assert "{{summary-2.content}}" in chapter["prompt"]
+@given(briefs)
+def test_every_plan_is_a_batch_that_the_api_accepts(brief: StoryBrief) -> None:
+    requests = [checked(job) for job in plan_story(brief)]
+    keys = [request.key for request in requests]
+    assert len(set(keys)) == len(keys)
+    for place, request in enumerate(requests):
+        assert set(request.after) <= set(keys[:place])
+        assert set(find_references(request)) == set(request.after)
+    assert find_cycle({request.key or "": request.after for request in requests}) is None
 
 
-def test_the_same_story_has_the_same_key_and_another_has_another() -> None:
-    one = StoryBrief(title="Sea")
-    assert story_key(one) == story_key(StoryBrief(title="Sea"))
-    assert len({story_key(one), story_key(StoryBrief(title="Sea", chapters=2)), story_key(one, "salt")}) == 3
+def test_a_story_of_three_chapters_has_nine_jobs_in_the_order_of_telling() -> None:
+    assert [job["key"] for job in plan_story(StoryBrief(title="x"))] == [
+        "outline",
+        "chapter-1", "narration-1", "summary-1",
+        "chapter-2", "narration-2", "summary-2",
+        "chapter-3", "narration-3",
+    ]  # fmt: skip
 
 
-def test_a_brief_with_faults_names_file_and_field(tmp_path: Path) -> None:
-    path = tmp_path / "brief.yaml"
-    path.write_text("title: x\nwords_per_chapter: many\nmodels: {chapter: 3}\n")
-    try:
-        read_brief(str(path), {})
-    except RequestRefused as refused:
-        fields = {problem.field for problem in refused.problems}
-        assert fields == {f"{path}: words_per_chapter", f"{path}: models.chapter"}
-    else:
-        raise AssertionError("this brief should have been refused")
+def test_a_chapter_knows_the_outline_and_what_came_before() -> None:
+    after = {job["key"]: job.get("after") for job in plan_story(StoryBrief(title="x", narration=False))}
+    assert after == {
+        "outline": None,
+        "chapter-1": ["outline"],
+        "summary-1": ["chapter-1"],
+        "chapter-2": ["outline", "summary-1"],
+        "summary-2": ["chapter-2", "summary-1"],
+        "chapter-3": ["outline", "summary-2"],
+    }
 
 
-def job(key: str, **more: Any) -> dict[str, Any]:
-    return {"key": key, "id": key, "status": "completed", "calls": [], "error": None, "result": None, **more}
+def test_the_prompt_of_a_chapter_is_filled_from_its_ancestors() -> None:
+    brief = StoryBrief(title="The Lamp", chapters=[ChapterBrief(), ChapterBrief(title="My Own", beats=["a storm"])])
+    second = next(job for job in plan_story(brief) if job["key"] == "chapter-2")
+    outline = {
+        "logline": "A lamp goes out.",
+        "setting": "An island",
+        "characters": [{"name": "Mara", "description": "keeper"}],
+        "chapters": [{"title": "One", "summary": "it begins"}, {"title": "Two", "summary": "it ends"}],
+    }
+    results = {"outline": {"parsed": outline}, "summary-1": {"content": "Mara saw it."}}
+    prompt = fill_templates(checked(second), results).prompt or ""
+    for said in ("chapter 2 of 2: My Own", "A lamp goes out.", '"name":"Mara"', "Mara saw it.", "it ends\n- a storm"):
+        assert said in prompt
+    assert "{{" not in prompt
 
 
-def test_files_are_numbered_and_never_collide() -> None:
-    brief = StoryBrief(
-        title="x", chapters=[ChapterIdea(title="Über / das Meer!"), ChapterIdea(title="Über / das Meer!")]
+@pytest.mark.parametrize("count", [1, 2, 7])
+def test_an_outline_has_exactly_as_many_chapters(count: int) -> None:
+    outline = plan_story(StoryBrief(title="x", chapters=[ChapterBrief()] * count))[0]
+    schema = outline["response_format"]["json_schema"]["schema"]["properties"]["chapters"]
+    assert (schema["minItems"], schema["maxItems"]) == (count, count)
+
+
+def test_models_voice_and_format_are_those_of_the_brief() -> None:
+    brief = StoryBrief.model_validate(
+        {
+            "title": "x",
+            "voice": "villain",
+            "format": "wav",
+            "models": {"outline": "a", "chapter": "b", "summary": "c", "narration": "d"},
+        }
     )
-    chapters = [job(f"chapter-{n}", result={"content": f"text {n}"}) for n in (1, 2)]
-    files = name_files(brief, [job("outline", status="failed"), *chapters])
-    assert list(files.chapters) == ["01-uber-das-meer.md", "02-uber-das-meer.md"]
-    assert files.chapters["02-uber-das-meer.md"] == "# Über / das Meer!\n\ntext 2\n"
+    jobs = {job["key"]: job for job in plan_story(brief)}
+    assert [jobs[key]["model"] for key in ("outline", "chapter-1", "summary-1", "narration-1")] == ["a", "b", "c", "d"]
+    assert (jobs["narration-2"]["voice"], jobs["narration-2"]["format"]) == ("villain", "wav")
 
 
-@given(st.text())
-def test_a_slug_is_a_safe_file_name(title: str) -> None:
-    made = slug(title)
-    assert made
-    assert set(made) <= set("abcdefghijklmnopqrstuvwxyz0123456789-")
-    assert len(made) <= 60
+def test_the_same_brief_has_the_same_key_and_any_other_has_another() -> None:
+    def key(salt: str = "", **fields: Any) -> str:
+        return story_key(plan_story(StoryBrief.model_validate({"title": "x"} | fields)), salt)
 
-
-def test_a_missing_price_makes_a_models_cost_unknown() -> None:
-    call = {"provider": "p", "model": "m", "usage": {"total_tokens": 5}, "cost": Decimal("0.1")}
-    rows = by_model([job("a", calls=[call]), job("b", calls=[{**call, "cost": None}])])
-    assert rows == [{"provider": "p", "model": "m", "calls": 2, "tokens": 10, "characters": 0, "cost": None}]
-    assert json.loads(dump_json(by_model([job("a", calls=[call])])))[0]["cost"] == 0.1
+    assert key() == key()
+    others = [key(title="y"), key(chapters=2), key(narration=False), key(voice="child"), key(style="dry"), key("s")]
+    assert len({key(), *others}) == 7
