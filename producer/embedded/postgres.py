@@ -41,11 +41,14 @@ class EmbeddedPostgres:
     """`start` answers with a URL whose server is up; `stop` ends it. Called under the start lock alone."""
 
     def __init__(self, root: Path, log: Callable[[str], None]) -> None:
-        self._bin = programs()
         self._data = root / "postgres"
         self._password_file = root / "postgres.password"
         self._logfile = root / "postgres.log"
         self._log = log
+
+    @property
+    def _bin(self) -> Path:
+        return programs()
 
     def start(self) -> str:
         """Adopt the server that runs on our data, or start one. Raises EmbeddedError."""
