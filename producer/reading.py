@@ -15,12 +15,23 @@ from sql.reading import read_batch, read_job, read_queue_place
 LOOK_AGAIN_S = 1.0
 
 
+async def read_job_with_calls(
+    services: Services, caller: Caller, job_id: UUID
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A job and its ledger lines as they were at one moment. Raises NotFound, also for a job of another project."""
+    async with (
+        services.database.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        row = await read_job(connection, job_id, caller.project_id)
+        if row is None:
+            raise NotFound
+        return row, await select_calls(connection, [job_id])
+
+
 async def load_job(services: Services, caller: Caller, job_id: UUID) -> dict[str, Any]:
     """A Job. Raises NotFound, also for a job of another project."""
-    row = await read_job(services.database, job_id, caller.project_id)
-    if row is None:
-        raise NotFound
-    calls = await select_calls(services.database, [job_id])
+    row, calls = await read_job_with_calls(services, caller, job_id)
     position = None
     if row["state"] == "queued":
         position = 1 + await read_queue_place(services.database, caller.project_id, row["kind"], job_id, None)

