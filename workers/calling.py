@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from adapters.registry import load_handler
+from core.catalog import Price
 from core.clock import utc_now
 from core.credentials import address_of
 from core.estimates import most_usage
@@ -24,6 +25,7 @@ from core.schema_checks import find_violation, parse_answer
 from sql.calls import complete_call, open_call
 from sql.jobs import StartedJob
 from sql.patience import patiently
+from sql.pool import Database
 from workers.services import WorkerServices
 
 GRACE_S = 2.0
@@ -42,6 +44,49 @@ class Answered:
     parsed: Any
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """An open line of the ledger. `began` is a monotonic time."""
+
+    database: Database
+    call_id: UUID
+    route: Route
+    price: Price | None
+    began: float
+
+    async def close(self, answer: ProviderAnswer | None, error: ProviderError | None) -> None:
+        """Complete it: an answer, an error, both (an answer that was not what was asked for), or neither
+        (nobody knows what became of the call)."""
+        usage = error.usage if error else answer.usage if answer else None
+        if usage is not None:
+            cost = price_usage(usage, self.price, self.route.endpoint.region)
+        else:
+            cost = None if error is None or error.kind in UNCERTAIN else Decimal(0)
+        outcome = error.kind.value if error else "ok" if answer else "unknown"
+        duration_ms = round((time.monotonic() - self.began) * 1000)
+        await patiently(
+            complete_call,
+            self.database,
+            self.call_id,
+            outcome,
+            utc_now(),
+            duration_ms,
+            error.status if error else answer.status if answer else None,
+            usage.as_dict() if usage else None,
+            cost,
+            error.request_id if error else answer.request_id if answer else None,
+            error.message[:500] if error else None,
+        )
+        get_logger(__name__).info(
+            "call",
+            provider=self.route.model.provider,
+            model=self.route.model.model_id,
+            outcome=outcome,
+            duration_ms=duration_ms,
+            cost_usd=str(cost) if cost is not None else None,
+        )
+
+
 async def call_provider(
     services: WorkerServices,
     job: StartedJob,
@@ -51,11 +96,10 @@ async def call_provider(
     timeout_s: float,
 ) -> Answered:
     """Raises ProviderError (recorded in the ledger already) or FenceLost."""
-    call_id, started = new_id(), utc_now()
-    await _open(services, job, request, route, call_id)
     base_url, api_key = address_of(route.endpoint, services.emulator_url)
+    line = await _open(services, job, request, route)
     call = ProviderCall(
-        call_id=call_id,
+        call_id=line.call_id,
         request=request,
         model=route.model,
         endpoint=route.endpoint,
@@ -66,58 +110,22 @@ async def call_provider(
         voice=route.voice,
         images=images,
     )
-    clock = time.monotonic()
-    price = services.catalog.current.price_at(route.model, started)
-
-    async def close(answer: ProviderAnswer | None, error: ProviderError | None) -> None:
-        usage = answer.usage if answer else error.usage if error else None
-        if usage is not None:
-            cost = price_usage(usage, price, route.endpoint.region)
-        else:
-            cost = None if error is None or error.kind in UNCERTAIN else Decimal(0)
-        duration_ms = round((time.monotonic() - clock) * 1000)
-        outcome = error.kind.value if error else "ok" if answer else "unknown"
-        await patiently(
-            complete_call,
-            services.database,
-            call_id,
-            outcome,
-            utc_now(),
-            duration_ms,
-            answer.status if answer and not error else error.status if error else None,
-            usage.as_dict() if usage else None,
-            cost,
-            answer.request_id if answer else error.request_id if error else None,
-            error.message[:500] if error else None,
-        )
-        get_logger(__name__).info(
-            "call",
-            provider=route.model.provider,
-            model=route.model.model_id,
-            outcome=outcome,
-            duration_ms=duration_ms,
-            cost_usd=str(cost) if cost is not None else None,
-        )
-
+    answer = None
     try:
         answer = await _ask(services, call)
-    except ProviderError as error:
-        await asyncio.shield(close(None, error))
-        raise
-    except asyncio.CancelledError:
-        await asyncio.shield(close(None, None))
-        raise
-    try:
         parsed = check_answer(request, answer)
     except ProviderError as error:
-        await asyncio.shield(close(answer, error))
+        await asyncio.shield(line.close(answer, error))
         raise
-    await asyncio.shield(close(answer, None))
+    except BaseException:  # cancelled, or a fault of ours: the provider may bill for it all the same
+        await asyncio.shield(line.close(None, None))
+        raise
+    await asyncio.shield(line.close(answer, None))
     return Answered(answer, parsed)
 
 
-async def _open(services: WorkerServices, job: StartedJob, request: JobRequest, route: Route, call_id: UUID) -> None:
-    started = utc_now()
+async def _open(services: WorkerServices, job: StartedJob, request: JobRequest, route: Route) -> Line:
+    call_id, started, began = new_id(), utc_now(), time.monotonic()
     price = services.catalog.current.price_at(route.model, started)
     mine = await open_call(
         services.database,
@@ -138,6 +146,7 @@ async def _open(services: WorkerServices, job: StartedJob, request: JobRequest, 
     )
     if not mine:
         raise FenceLost
+    return Line(services.database, call_id, route, price, began)
 
 
 async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:
