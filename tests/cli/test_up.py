@@ -229,8 +229,8 @@ def test_a_worker_that_dies_is_started_again(house: House) -> None:
 
 def test_a_killed_up_takes_its_programs_along_and_the_next_starts() -> None:
     place = Path(tempfile.mkdtemp(prefix="factory-up-"))
+    first = House(place, free_port())
     try:
-        first = House(place, free_port())
         first.wait_for(lambda line: "ready at" in line)
         children = first.children()
         assert {"producer", "workers"} <= set(children)
@@ -240,6 +240,8 @@ def test_a_killed_up_takes_its_programs_along_and_the_next_starts() -> None:
         assert second.end(signal.SIGTERM) == 0
         assert not any(is_alive(pid) for pid in children.values())
     finally:
+        if first.process.poll() is None:
+            first.end(signal.SIGKILL)
         shutil.rmtree(place, ignore_errors=True)
 
 
