@@ -99,6 +99,15 @@ def choose_voice(call: ProviderCall, fallback: str) -> str:
     return call.request.voice or call.model.default_voice or fallback
 
 
+def speech_defaults(call: ProviderCall) -> Mapping[str, Any]:
+    """What stands behind a speech request: the alias target's defaults, and behind those the instructions that make
+    the provider's voice the character asked for, where the model takes any."""
+    own = call.voice.settings.get("instructions") if call.voice is not None else None
+    if not own or call.model.parameters.get("instructions") in (False, "no"):
+        return call.parameters
+    return {"instructions": own, **call.parameters}
+
+
 def require_text(content: str | None, finish: str, usage: Usage, request_id: str | None) -> str:
     """The answer's text, mended. Raises ProviderError(invalid_response) when there is none."""
     text = mend_text(content or "")

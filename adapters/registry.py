@@ -14,11 +14,13 @@ HANDLERS: dict[str, HandlerSpec] = {
     spec.name: spec
     for spec in (
         HandlerSpec("openai.chat_completions", "text", "adapters.openai.chat:complete_chat"),
+        HandlerSpec("openai.responses", "text", "adapters.openai.responses:create_response"),
         HandlerSpec("openai.embeddings", "embedding", "adapters.openai.embeddings:embed_texts"),
         HandlerSpec("openai.speech", "speech", "adapters.openai.speech:speak_text", _OPENAI_FORMATS),
         HandlerSpec("google.generate_content", "text", "adapters.google.generate:generate_content"),
         HandlerSpec("google.embed_content", "embedding", "adapters.google.embeddings:embed_texts"),
         HandlerSpec("google.speech", "speech", "adapters.google.speech:speak_text", _ENCODED_HERE),
+        HandlerSpec("anthropic.messages", "text", "adapters.anthropic.messages:create_message"),
         HandlerSpec("elevenlabs.text_to_speech", "speech", "adapters.elevenlabs.speech:speak_text", _ENCODED_HERE),
     )
 }

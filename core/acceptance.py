@@ -11,13 +11,17 @@ What a model's `parameters` may say (a model that says nothing, such as a self-h
 | `token_cap`    | name of the wire field, or `no`           | max_output_tokens                                       |
 | `instructions`, `language`, `speed`, `voice_settings`, `dimensions` | `yes no` | the parameter of that name         |
 | `thinking`     | `level budget`                            | how a Gemini model is told its effort                   |
+|                | `always adaptive budget`                  | how a Claude thinks and is told its effort              |
+| `forced_tool_choice` | `yes no`                            | a tool_choice other than auto and none                  |
+| `prefill`      | `yes no`                                  | whether a Claude continues an assistant's last turn     |
 | `stitching`    | `yes no`                                  | ElevenLabs' previous and next text, of provider_options |
+| a handler's name, such as `openai.responses` | a table with these keys | what is otherwise with that handler    |
 
 true and false stand for yes and no. An OpenAI speech model whose `instructions` are yes is billed by token.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.catalog import Model
@@ -38,10 +42,13 @@ _BY_KIND: Mapping[Kind, tuple[str, ...]] = {
     Kind.embedding: ("dimensions",),
 }
 _BEYOND_HANDLER: Mapping[str, frozenset[str]] = {
+    "openai.responses": frozenset({"stop", "seed"}),
     "openai.speech": frozenset({"language", "voice_settings", "seed"}),
     "google.speech": frozenset({"speed", "voice_settings"}),
+    "anthropic.messages": frozenset({"seed"}),
     "elevenlabs.text_to_speech": frozenset({"instructions"}),
 }
+_LEAST_OUTPUT_TOKENS: Mapping[str, int] = {"openai.responses": 16}
 _SPEEDS: Mapping[str, tuple[float, float]] = {"elevenlabs.text_to_speech": (0.7, 1.2)}
 
 
@@ -65,6 +72,8 @@ def refused_parameters(
 
 def accept_parameters(request: JobRequest, model: Model, handler_name: str, parameters: Mapping[str, Any]) -> Accepted:
     """The request's own values before the target's defaults, less what handler and model do not take."""
+    if said := model.parameters.get(handler_name):
+        model = replace(model, parameters={**model.parameters, **said})
     names = _BY_KIND[request.kind]
     wanted = {name: getattr(request, name) for name in names}
     wanted = {name: parameters.get(name) if value is None else value for name, value in wanted.items()}
@@ -74,6 +83,9 @@ def accept_parameters(request: JobRequest, model: Model, handler_name: str, para
         _refuse(accepted, model, name)
     _settle_effort(accepted, model)
     _settle_sampling(accepted, model)
+    _settle_tool_choice(accepted, model)
+    if handler_name == "anthropic.messages":
+        _settle_claude(accepted, model)
     _settle_range(accepted, model, handler_name)
     return accepted
 
@@ -142,10 +154,44 @@ def _settle_sampling(accepted: Accepted, model: Model) -> None:
         accepted.warnings.append(f"{name}: accepted by {model.model_id} only with effort none, left out")
 
 
+def _settle_tool_choice(accepted: Accepted, model: Model) -> None:
+    if _is_forced(accepted) and _is_no(model.parameters.get("forced_tool_choice")):
+        del accepted.values["tool_choice"]
+        accepted.refused.append("tool_choice")
+        accepted.warnings.append(f"tool_choice: {model.model_id} cannot be made to call a tool, left to it")
+
+
+def _is_forced(accepted: Accepted) -> bool:
+    return "tools" in accepted.values and accepted.values.get("tool_choice") not in (None, "auto", "none")
+
+
+def _settle_claude(accepted: Accepted, model: Model) -> None:
+    """A Claude that is made to call a tool does not think, one that thinks takes no sampling, and none takes
+    temperature and top_p together."""
+    values = accepted.values
+    if values.get("temperature", 0) > 1:
+        _alter(accepted, "temperature", 1, "Claude takes 0 to 1")
+    if "thinking" not in model.parameters:
+        return
+    thinks = values.get("reasoning_effort") not in (None, "none")
+    if thinks and _is_forced(accepted):
+        _alter(accepted, "reasoning_effort", "none", f"{model.model_id} does not think when made to call a tool")
+        thinks = False
+    sampling = [name for name in ("temperature", "top_p") if name in values]
+    for name in sampling if thinks else sampling[1:]:
+        del values[name]
+        accepted.refused.append(name)
+        reason = "with effort none" if thinks else "without temperature"
+        accepted.warnings.append(f"{name}: accepted by {model.model_id} only {reason}, left out")
+
+
 def _settle_range(accepted: Accepted, model: Model, handler_name: str) -> None:
     most, asked = model.max_output_tokens, accepted.values.get("max_output_tokens")
     if asked is not None and most is not None and asked > most:
         _alter(accepted, "max_output_tokens", most, f"{model.model_id} gives at most {most}")
+    least = _LEAST_OUTPUT_TOKENS.get(handler_name, 0)
+    if asked is not None and asked < least:
+        _alter(accepted, "max_output_tokens", least, f"{handler_name} takes no less than {least}")
     speed, limits = accepted.values.get("speed"), _SPEEDS.get(handler_name)
     if speed is not None and limits is not None and not limits[0] <= speed <= limits[1]:
         nearest = min(max(speed, limits[0]), limits[1])

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount, Route
 
+from adapters.emulator.anthropic import Anthropic
 from adapters.emulator.elevenlabs import ElevenLabs
 from adapters.emulator.faults import parse_fault
 from adapters.emulator.google import Google
@@ -17,12 +18,13 @@ from adapters.emulator.wire import Emulator, json_response
 
 
 def create_app(settings: EmulatorSettings) -> Starlette:
-    """`/openai/v1`, `/google`, `/elevenlabs` are the base URLs for the official SDKs; `/_emulator` is ours."""
+    """`/openai/v1`, `/google`, `/anthropic`, `/elevenlabs` are the base URLs for the official SDKs; `/_emulator` is ours."""
     emulator = Emulator(settings)
     return Starlette(
         routes=[
             Mount("/openai/v1", routes=OpenAI(emulator).routes()),
             Mount("/google", routes=Google(emulator).routes()),
+            Mount("/anthropic", routes=Anthropic(emulator).routes()),
             Mount("/elevenlabs", routes=ElevenLabs(emulator).routes()),
             Mount("/_emulator", routes=_controls(emulator)),
         ]

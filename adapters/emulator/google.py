@@ -14,11 +14,12 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from adapters.emulator.bending import bend
 from adapters.emulator.faults import Fault, split_model
 from adapters.emulator.instances import InstanceMaker
-from adapters.emulator.openai import bend, embed
 from adapters.emulator.prose import count_tokens, cut_tokens, write_prose
 from adapters.emulator.speech import PCM_RATE, make_sound, spoken_seconds
+from adapters.emulator.vectors import embed
 from adapters.emulator.wire import (
     Emulator,
     Prepared,

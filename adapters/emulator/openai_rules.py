@@ -17,7 +17,8 @@ UNSUPPORTED = (
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """`sampling`: yes, no or effort_none. `tools` likewise, over chat completions."""
+    """`sampling`: yes, no or effort_none. `tools` likewise, over chat completions; by responses everybody takes them.
+    `max_effort`: takes effort max as well, but by responses alone. `structured`: takes JSON formats."""
 
     globs: tuple[str, ...]
     window: int
@@ -26,23 +27,32 @@ class Family:
     efforts: tuple[str, ...] = ()
     tools: str = "yes"
     responses_only: bool = False
+    max_effort: bool = False
+    structured: bool = True
 
     @property
     def reasons(self) -> bool:
         return bool(self.efforts)
 
+    @property
+    def responses_efforts(self) -> tuple[str, ...]:
+        return (*self.efforts, "max") if self.max_effort else self.efforts
+
 
 FAMILIES = (
-    Family(("gpt-5*-pro", "gpt-5.3-codex"), 1_050_000, 128_000, responses_only=True, efforts=LOW_TO_XHIGH),
+    Family(("gpt-5.4-pro", "gpt-5.5-pro"), 1_050_000, 128_000, efforts=LOW_TO_XHIGH[1:], responses_only=True, structured=False),
+    Family(("gpt-5*-pro",), 400_000, 128_000, efforts=LOW_TO_XHIGH[1:], responses_only=True),
+    Family(("gpt-5.3-codex",), 400_000, 128_000, efforts=LOW_TO_XHIGH, responses_only=True),
     Family(("gpt-4.1*",), 1_047_576, 32_768, sampling="yes"),
     Family(("gpt-4o-mini-tts", "tts-1*", "gpt-4o*transcribe", "whisper-1", "gpt-image*", "gpt-transcribe"), 0, 0),
     Family(("gpt-4o", "gpt-4o-mini"), 128_000, 16_384, sampling="yes"),
     Family(("gpt-5", "gpt-5-mini", "gpt-5-nano", "o3*"), 400_000, 128_000, efforts=("minimal", "low", "medium", "high")),
-    Family(("gpt-6-astra", "gpt-6.1-sol"), 1_050_000, 128_000, efforts=LOW_TO_XHIGH, tools="no"),
-    Family(("gpt-6.2-*",), 1_050_000, 128_000, efforts=LOW_TO_XHIGH),
+    Family(("gpt-6-astra", "gpt-6.1-sol"), 1_050_000, 128_000, efforts=LOW_TO_XHIGH, tools="no", max_effort=True),
+    Family(("gpt-6.2-*",), 1_050_000, 128_000, efforts=LOW_TO_XHIGH, max_effort=True),
     Family(("gpt-6.1-terra",), 1_050_000, 128_000, efforts=("none", *LOW_TO_XHIGH, "max"), tools="effort_none"),
     Family(("gpt-6-*",), 1_050_000, 128_000, "effort_none", ("none", *LOW_TO_XHIGH, "max"), "effort_none"),
-    Family(("gpt-5.4*", "gpt-5.5*", "gpt-5.6*"), 1_050_000, 128_000, "effort_none", ("none", *LOW_TO_XHIGH), "effort_none"),
+    Family(("gpt-5.6*",), 1_050_000, 128_000, "effort_none", ("none", *LOW_TO_XHIGH), "effort_none", max_effort=True),
+    Family(("gpt-5.4*", "gpt-5.5*"), 1_050_000, 128_000, "effort_none", ("none", *LOW_TO_XHIGH), "effort_none"),
     Family(("gpt-5.*",), 400_000, 128_000, "effort_none", ("none", *LOW_TO_XHIGH)),
 )  # fmt: skip
 

@@ -4,7 +4,7 @@ import asyncio
 import re
 from typing import Any
 
-from adapters.answers import choose_voice, provider_options, speech_text
+from adapters.answers import choose_voice, provider_options, speech_defaults, speech_text
 from adapters.audio import PCM_RATE, encode_pcm
 from adapters.google.answers import read_candidate, read_usage, request_id_of
 from adapters.google.client import call_options, google_client
@@ -24,7 +24,7 @@ async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     from google.genai import types
 
     with preparing(call, PATH):
-        accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
+        accepted = accept_parameters(call.request, call.model, HANDLER, speech_defaults(call))
         options, warnings = provider_options(call)
         config = types.GenerateContentConfig(**{**_config(call, accepted.values), **options})
     target = call.request.format or "mp3"

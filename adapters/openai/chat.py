@@ -6,17 +6,15 @@ from typing import Any, cast
 from adapters.answers import (
     USAGE_ESTIMATED,
     JsonPlan,
-    estimate_tokens,
     plan_json,
     provider_options,
     require_text,
     restore_json,
-    system_text,
-    text_of,
 )
 from adapters.openai.client import call_options, openai_client
 from adapters.openai.errors import describe_refusal, explain_error
 from adapters.openai.messages import to_messages
+from adapters.openai.usage import count, estimate_usage
 from adapters.pool import ProviderPool
 from adapters.schemas import to_openai_strict
 from adapters.transport import calling, preparing
@@ -128,19 +126,14 @@ def _tool_call(one: Any) -> dict[str, Any]:
 def _usage(completion: Any, call: ProviderCall, content: str | None) -> tuple[Usage, list[str]]:
     told = completion.usage
     if told is None:
-        texts = [system_text(call) or "", *(text_of(turn) for turn in call.request.turns if turn.role != "system")]
-        return Usage(estimate_tokens(*texts), estimate_tokens(content or "")), [USAGE_ESTIMATED]
+        return estimate_usage(call, content), [USAGE_ESTIMATED]
     read, written = told.prompt_tokens_details, told.completion_tokens_details
     usage = Usage(
         prompt_tokens=told.prompt_tokens or 0,
         completion_tokens=told.completion_tokens or 0,
-        cached_tokens=_count(read, "cached_tokens"),
-        cache_write_tokens=_count(read, "cache_write_tokens"),
-        reasoning_tokens=_count(written, "reasoning_tokens"),
-        audio_tokens=_count(read, "audio_tokens") + _count(written, "audio_tokens"),
+        cached_tokens=count(read, "cached_tokens"),
+        cache_write_tokens=count(read, "cache_write_tokens"),
+        reasoning_tokens=count(written, "reasoning_tokens"),
+        audio_tokens=count(read, "audio_tokens") + count(written, "audio_tokens"),
     )
     return usage, []
-
-
-def _count(details: Any, name: str) -> int:
-    return getattr(details, name, None) or 0

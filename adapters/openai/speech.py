@@ -11,6 +11,7 @@ from adapters.answers import (
     choose_voice,
     estimate_tokens,
     provider_options,
+    speech_defaults,
     speech_text,
 )
 from adapters.audio import measure_duration_s, mend_wav
@@ -40,7 +41,7 @@ async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     """Spoken in the format asked for, mp3 by default. A model billed by token is asked for events, because only
     there it tells its usage."""
     with preparing(call, PATH):
-        accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
+        accepted = accept_parameters(call.request, call.model, HANDLER, speech_defaults(call))
         options, warnings = provider_options(call)
     target = call.request.format or "mp3"
     by_token = _billed_by_token(call)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from adapters.schemas.anthropic import to_claude_subset
 from adapters.schemas.google import to_google_subset
 from adapters.schemas.plain import Inexpressible, Node, Plain, flatten, types_of
 from adapters.schemas.restore import Restorer
@@ -38,15 +39,16 @@ def to_google(schema: Node) -> Converted:
     return _to_google(dump_json(schema))
 
 
+def to_anthropic(schema: Node) -> Converted:
+    """For `output_config.format` of Claude."""
+    return _to_anthropic(dump_json(schema))
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def _to_openai(text: bytes) -> Converted:
     try:
         plain = flatten(load_json(text))
-        root = plain.follow(plain.root)
-        if not root.keys() - {"description"}:
-            raise Inexpressible("it describes any value")
-        wrapped = types_of(root) != ["object"] or "enum" in root or "const" in root
-        whole = _wrap(plain.root) if wrapped else root
+        whole, wrapped = _object_root(plain)
         restore = Restorer(plain, wrapped=wrapped)
         try:
             return Converted(to_strict(plain, whole), True, (), restore)
@@ -67,6 +69,25 @@ def _to_google(text: bytes) -> Converted:
     except (Inexpressible, RecursionError) as reason:
         return _for_prompt("Google", reason)
     return Converted(schema, True, (), Restorer(plain, loosened=loosened))
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _to_anthropic(text: bytes) -> Converted:
+    try:
+        plain = flatten(load_json(text))
+        whole, wrapped = _object_root(plain)
+        return Converted(to_claude_subset(plain, whole), True, (), Restorer(plain, wrapped=wrapped))
+    except (Inexpressible, RecursionError) as reason:
+        return _for_prompt("Anthropic", reason)
+
+
+def _object_root(plain: Plain) -> tuple[Node, bool]:
+    """A root that describes an object, and whether that had to be put around the caller's."""
+    root = plain.follow(plain.root)
+    if not root.keys() - {"description"}:
+        raise Inexpressible("it describes any value")
+    wrapped = types_of(root) != ["object"] or "enum" in root or "const" in root
+    return (_wrap(plain.root), True) if wrapped else (root, False)
 
 
 def _for_prompt(provider: str, reason: Exception) -> Converted:

@@ -15,11 +15,13 @@ from tests.adapters.conftest import Providers
 
 MODELS = {
     "openai.chat_completions": "gpt-6-luna",
+    "openai.responses": "gpt-6-luna",
     "openai.embeddings": "text-embedding-3-small",
     "openai.speech": "gpt-4o-mini-tts",
     "google.generate_content": "gemini-3.8-flash",
     "google.embed_content": "gemini-embedding-2",
     "google.speech": "gemini-3.8-flash-tts",
+    "anthropic.messages": "claude-haiku-5-5",
     "elevenlabs.text_to_speech": "eleven_multilingual_v2:JBFqnCBsd6RMkjVDRZzb",
 }
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -29,8 +31,20 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "tools": "effort_none_only",
         "token_cap": "max_completion_tokens",
     },
+    "openai.responses": {
+        "sampling": "effort_none_only",
+        "effort": ["none", "low", "medium", "high", "xhigh", "max"],
+    },
     "openai.speech": {"instructions": True},
     "google.generate_content": {"sampling": "ignored", "thinking": "level", "effort": ["low", "medium", "high"]},
+    "anthropic.messages": {
+        "sampling": "no",
+        "stop": "yes",
+        "thinking": "adaptive",
+        "effort": ["none", "low", "medium", "high", "max"],
+        "forced_tool_choice": True,
+        "prefill": False,
+    },
     "elevenlabs.text_to_speech": {"stitching": True},
 }
 ALL = sorted(MODELS)

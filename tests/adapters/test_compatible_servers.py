@@ -59,11 +59,15 @@ async def test_a_server_without_a_credential_sees_none(pool: ProviderPool, monke
     assert "max_completion_tokens" not in body
 
 
-@pytest.mark.parametrize("handler", ["google.generate_content", "elevenlabs.text_to_speech", "openai.speech"])
+@pytest.mark.parametrize(
+    "handler",
+    ["google.generate_content", "elevenlabs.text_to_speech", "openai.speech", "openai.responses", "anthropic.messages"],
+)
 async def test_no_dialect_sends_a_credential_that_it_was_not_given(
     pool: ProviderPool, handler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("OPENAI_API_KEY", "GOOGLE_API_KEY", "GEMINI_API_KEY", "ELEVENLABS_API_KEY"):
+    names = "OPENAI_API_KEY GOOGLE_API_KEY GEMINI_API_KEY ELEVENLABS_API_KEY ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN"
+    for name in names.split():
         monkeypatch.setenv(name, "from-the-environment")
     seen: list[Asked] = []
 
@@ -73,7 +77,7 @@ async def test_no_dialect_sends_a_credential_that_it_was_not_given(
 
     await fail(pool, answer, handler=handler, api_key=None)
     assert "from-the-environment" not in str(seen[0])
-    assert not {"authorization", "x-goog-api-key", "xi-api-key"} & seen[0].headers.keys()
+    assert not {"authorization", "x-goog-api-key", "xi-api-key", "x-api-key"} & seen[0].headers.keys()
     assert seen[0].headers["x-factory-call-id"]
 
 
@@ -111,8 +115,8 @@ async def test_an_error_inside_a_200_is_an_error(pool: ProviderPool, inner: dict
     ],
 )
 @pytest.mark.parametrize(
-    "handler", ["openai.chat_completions", "openai.embeddings", "openai.speech", "google.generate_content",
-                "google.embed_content", "google.speech", "elevenlabs.text_to_speech"]
+    "handler", ["openai.chat_completions", "openai.responses", "openai.embeddings", "openai.speech", "google.generate_content",
+                "google.embed_content", "google.speech", "elevenlabs.text_to_speech", "anthropic.messages"]
 )  # fmt: skip
 async def test_an_answer_that_is_none_is_an_invalid_response(
     pool: ProviderPool, body: bytes, media_type: str, handler: str
@@ -123,7 +127,13 @@ async def test_an_answer_that_is_none_is_an_invalid_response(
 
 async def test_a_redirect_is_not_followed_with_the_key(pool: ProviderPool) -> None:
     moved = Reply(status="307 Temporary Redirect", headers={"location": "http://127.0.0.1:9/elsewhere"})
-    for handler in ("openai.chat_completions", "google.generate_content", "elevenlabs.text_to_speech"):
+    for handler in (
+        "openai.chat_completions",
+        "openai.responses",
+        "google.generate_content",
+        "elevenlabs.text_to_speech",
+        "anthropic.messages",
+    ):
         error = await fail(pool, lambda _: moved, handler=handler)
         assert error.kind is ErrorKind.not_available
 

@@ -5,6 +5,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from adapters.anthropic.errors import classify as classify_anthropic
 from adapters.elevenlabs.errors import classify as classify_elevenlabs
 from adapters.google.errors import classify as classify_google
 from adapters.google.errors import retry_delay_s
@@ -108,6 +109,41 @@ def test_google(status: int, message: str, details: list[dict[str, Any]], kind: 
 )
 def test_elevenlabs(status: int, code: str | None, message: str, kind: str) -> None:
     assert classify_elevenlabs(status, code, message) == kind
+
+
+@pytest.mark.parametrize(
+    ("status", "family", "code", "message", "kind"),
+    [
+        (400, "invalid_request_error", None, "prompt is too long: 1200000 tokens > 1000000 maximum", "context_length"),
+        (400, "invalid_request_error", None, "Your credit balance is too low to access the API", "quota_exhausted"),
+        (400, "invalid_request_error", None, "You have reached your specified API usage limits", "quota_exhausted"),
+        (400, "invalid_request_error", None, "Output blocked by content filtering policy", "content_policy"),
+        (400, "invalid_request_error", None, "The compiled grammar is too large", "not_available"),
+        (400, "invalid_request_error", None, "temperature: Extra inputs are not permitted", "invalid_request"),
+        (401, "authentication_error", None, "invalid x-api-key", "auth"),
+        (402, "billing_error", None, "pay", "quota_exhausted"),
+        (403, "permission_error", None, "no access to this model", "not_available"),
+        (404, "not_found_error", None, "model: claude-9", "not_available"),
+        (408, None, None, "slow", "timeout"),
+        (409, "conflict_error", None, "locked", "server_error"),
+        (413, "request_too_large", None, "over 32 MB", "invalid_request"),
+        (422, None, None, "bad", "invalid_request"),
+        (429, "rate_limit_error", None, "This would exceed the rate limit", "rate_limited"),
+        (429, "rate_limit_error", "enforced_spend_limit_reached", "limit", "quota_exhausted"),
+        (429, "rate_limit_error", "contract_spend_limit_reached", "limit", "quota_exhausted"),
+        (429, "rate_limit_error", "ramp_limit_exceeded", "slow down", "rate_limited"),
+        (500, "api_error", None, "oops", "server_error"),
+        (503, None, None, "busy", "overloaded"),
+        (504, "timeout_error", None, "late", "timeout"),
+        (529, "overloaded_error", None, "Overloaded", "overloaded"),
+        (200, "overloaded_error", None, "Overloaded", "overloaded"),
+        (200, "rate_limit_error", None, "limit", "rate_limited"),
+        (200, "invalid_request_error", None, "prompt is too long", "context_length"),
+        (200, None, None, "no message", "server_error"),
+    ],
+)
+def test_anthropic(status: int, family: str | None, code: str | None, message: str, kind: str) -> None:
+    assert classify_anthropic(status, family, code, message) == kind
 
 
 @pytest.mark.parametrize("status", [301, 307])

@@ -9,7 +9,7 @@ from adapters.pool import ProviderPool
 from adapters.registry import HANDLERS, load_handler
 from core.errors import ConfigurationError
 
-HEAVY = ("openai", "google.genai", "elevenlabs", "httpx", "httpx2", "numpy", "soundfile")
+HEAVY = ("openai", "google.genai", "anthropic", "elevenlabs", "httpx", "httpx2", "numpy", "soundfile")
 
 
 def test_importing_the_registry_loads_no_sdk() -> None:

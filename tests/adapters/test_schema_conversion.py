@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from adapters.schemas import to_google, to_openai_strict
+from adapters.schemas import to_anthropic, to_google, to_openai_strict
 from tests.adapters.suite import STORY
 
 Schema = dict[str, Any]
@@ -158,7 +158,12 @@ def instances(draw: st.DrawFn, node: Schema, whole: Schema, depth: int = 0) -> A
     kind = draw(st.sampled_from(node["type"])) if isinstance(node["type"], list) else node["type"]
     match kind:
         case "object":
-            return {name: draw(instances(one, whole, depth + 1)) for name, one in node["properties"].items()}
+            there = {
+                name: one
+                for name, one in node["properties"].items()
+                if name in node["required"] or (depth < 5 and draw(st.booleans()))
+            }
+            return {name: draw(instances(one, whole, depth + 1)) for name, one in there.items()}
         case "array":
             most = node.get("minItems", 0) if depth > 4 else node.get("maxItems", 2)
             size = draw(st.integers(node.get("minItems", 0), most))
@@ -195,7 +200,7 @@ def test_what_strict_mode_answers_satisfies_the_callers_schema_once_restored(
 @settings(derandomize=True, max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(schemas())
 def test_most_schemas_are_bound_strictly_and_all_become_something(schema: Schema) -> None:
-    for converted in (to_openai_strict(schema), to_google(schema)):
+    for converted in (to_openai_strict(schema), to_google(schema), to_anthropic(schema)):
         assert converted.schema is not None or converted.warnings
         assert converted.schema is None or jsonschema_rs.meta.is_valid(converted.schema)
 

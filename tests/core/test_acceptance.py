@@ -78,6 +78,28 @@ def test_a_token_limit_is_not_more_than_the_model_gives() -> None:
     assert accept_parameters(asking(max_output_tokens=5000), model(), CHAT, {}).values == {"max_output_tokens": 1000}
 
 
+def test_a_token_limit_is_not_less_than_the_handler_takes() -> None:
+    few = accept_parameters(asking(max_output_tokens=5), model(), "openai.responses", {})
+    assert few.values == {"max_output_tokens": 16}
+    assert few.altered == ["max_output_tokens"]
+    assert accept_parameters(asking(max_output_tokens=5), model(), CHAT, {}).values == {"max_output_tokens": 5}
+
+
+def test_what_a_model_says_of_one_handler_goes_before_what_it_says_of_all() -> None:
+    said: dict[str, Any] = {
+        "tools": "no",
+        "effort": ["low", "high"],
+        "openai.responses": {"tools": "yes", "effort": ["low", "max"]},
+    }
+    request = asking(tools=TOOLS, reasoning_effort="max")
+    here = accept_parameters(request, model(**said), "openai.responses", {})
+    assert here.values == {"tools": TOOLS, "reasoning_effort": "max"}
+    assert here.warnings == []
+    there = accept_parameters(request, model(**said), CHAT, {})
+    assert there.values == {"reasoning_effort": "high"}
+    assert there.refused == ["tools"]
+
+
 def test_what_a_handler_has_no_words_for_is_refused() -> None:
     request = JobRequest(
         kind=Kind.speech, model="x", input="hi", speed=2.0, instructions="warmly", voice_settings={"stability": 1}
@@ -89,4 +111,5 @@ def test_what_a_handler_has_no_words_for_is_refused() -> None:
     assert eleven.refused == ["instructions"]
     assert eleven.values["speed"] == 1.2
     assert refused_parameters(request, speech, "somebody.speech", {}) == []
+    assert refused_parameters(asking(stop="x", seed=1), model(), "openai.responses", {}) == ["stop", "seed"]
     assert "instructions" in refused_parameters(request, model("speech", instructions="no"), "openai.speech", {})

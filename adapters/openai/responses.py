@@ -1,0 +1,176 @@
+"""Text by `POST /responses`, which is the only way to some models. Nothing is kept at OpenAI."""
+
+from collections.abc import Mapping
+from typing import Any, cast
+
+from adapters.answers import (
+    USAGE_ESTIMATED,
+    JsonPlan,
+    plan_json,
+    provider_options,
+    require_text,
+    restore_json,
+)
+from adapters.openai.client import call_options, openai_client
+from adapters.openai.errors import classify, explain_error
+from adapters.openai.items import to_format, to_input, to_tool_choice, to_tools
+from adapters.openai.usage import count, estimate_usage
+from adapters.pool import ProviderPool
+from adapters.schemas import to_openai_strict
+from adapters.transport import calling, preparing
+from adapters.wording import clean_message, mend_text
+from core.acceptance import Accepted, accept_parameters
+from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
+from core.result import Usage
+
+HANDLER = "openai.responses"
+PATH = "/responses"
+_NOT_FOR_CALLERS = ("store", "background")
+_MERGED = ("text", "reasoning")
+_STATUS_OF_FAILURE = {
+    "server_error": 500,
+    "rate_limit_exceeded": 429,
+    "vector_store_timeout": 504,
+    "data_residency_mismatch": 403,
+}
+
+
+async def create_response(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
+    """One response, not streamed, not stored."""
+    with preparing(call, PATH):
+        accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
+        plan = plan_json(call, to_openai_strict)
+        body = _body(call, accepted, plan)
+        options, warnings = _options(call, body)
+    client = cast("Any", openai_client(pool, call.base_url))
+    async with calling(call, explain_error):
+        response = await client.responses.create(**body, **call_options(call), extra_body=options or None)
+        answer = _read(response, call, plan)
+    answer.warnings = [*accepted.warnings, *plan.warnings, *warnings, *answer.warnings]
+    return answer
+
+
+def _body(call: ProviderCall, accepted: Accepted, plan: JsonPlan) -> dict[str, Any]:
+    instructions, items = to_input(call, plan)
+    body: dict[str, Any] = {"model": call.model.model_id, "input": items, "store": False}
+    if instructions:
+        body["instructions"] = instructions
+    values = accepted.values
+    body |= {name: values[name] for name in ("temperature", "top_p", "max_output_tokens") if name in values}
+    if "reasoning_effort" in values:
+        body["reasoning"] = {"effort": values["reasoning_effort"]}
+    if "tools" in values:
+        body["tools"] = to_tools(values["tools"])
+        if "tool_choice" in values:
+            body["tool_choice"] = to_tool_choice(values["tool_choice"])
+    if shape := to_format(call, plan):
+        body["text"] = {"format": shape}
+    return body
+
+
+def _options(call: ProviderCall, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """The caller's options; those that share an object with our own fields are joined with them."""
+    options, warnings = provider_options(call)
+    ours = [name for name in _NOT_FOR_CALLERS if options.pop(name, None) is not None]
+    for name in _MERGED:
+        if isinstance(options.get(name), Mapping):
+            options[name] = {**body.get(name, {}), **options[name]}
+    return options, [*warnings, *(f"provider_options.{name}: not for callers to set, left out" for name in ours)]
+
+
+def _read(response: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
+    request_id: str | None = getattr(response, "_request_id", None)
+    said, refusal, tool_calls = _read_output(response)
+    told = _read_usage(response)
+    finish = _finish(response, call, told)
+    usage = told or estimate_usage(call, said)
+    if refusal:
+        words = clean_message(refusal, call)
+        raise ProviderError(ErrorKind.content_policy, words, status=200, request_id=request_id, usage=usage)
+    content: str | None
+    if tool_calls:
+        finish = "length" if finish == "length" else "tool_calls"
+        content = mend_text(said) or None
+    else:
+        content = restore_json(require_text(said, finish, usage, request_id), plan)
+    return ProviderAnswer(
+        usage=usage,
+        model=getattr(response, "model", None) or call.model.model_id,
+        content=content,
+        finish_reason=finish,
+        tool_calls=tool_calls or None,
+        request_id=request_id,
+        warnings=[] if told else [USAGE_ESTIMATED],
+    )
+
+
+def _finish(response: Any, call: ProviderCall, told: Usage | None) -> str:
+    """`stop` or `length`. Raises ProviderError for a response that came to no good end."""
+    request_id: str | None = getattr(response, "_request_id", None)
+    status = getattr(response, "status", None)
+    if failure := getattr(response, "error", None):
+        raise _failure(failure, call, request_id, told)
+    if status == "incomplete":
+        reason = getattr(getattr(response, "incomplete_details", None), "reason", None)
+        if reason != "content_filter":
+            return "length"
+        kind, words = ErrorKind.content_policy, "stopped by the content filter"
+    elif status == "completed" or (status is None and getattr(response, "output", None)):
+        return "stop"
+    elif status == "failed":
+        kind, words = ErrorKind.server_error, "The response failed, and it does not say why"
+    else:
+        kind, words = ErrorKind.invalid_response, "The answer is not a finished response"
+    raise ProviderError(kind, words, status=200, request_id=request_id, usage=told)
+
+
+def _failure(failure: Any, call: ProviderCall, request_id: str | None, told: Usage | None) -> ProviderError:
+    """An error inside a 200, read as if it had come with the status that belongs to its code."""
+    named, code = getattr(failure, "type", None), getattr(failure, "code", None)
+    message = str(getattr(failure, "message", None) or "no message")
+    if isinstance(code, int) and 400 <= code < 600:
+        status = code
+    else:
+        status = _STATUS_OF_FAILURE.get(str(code), 400 if code else 500)
+    kind = classify(status, str(code) if code else None, named, message)
+    words = clean_message(message, call)
+    return ProviderError(kind, words, status=200, code=str(code) if code else named, request_id=request_id, usage=told)
+
+
+def _read_output(response: Any) -> tuple[str, str | None, list[dict[str, Any]]]:
+    """Text, refusal and tool calls. What a model remarks on its way (`commentary`) is the text only if there is no
+    other; reasoning is passed over."""
+    final: list[str] = []
+    remarks: list[str] = []
+    refusal: str | None = None
+    tool_calls: list[dict[str, Any]] = []
+    for item in getattr(response, "output", None) or ():
+        if item.type in ("function_call", "custom_tool_call"):
+            tool_calls.append(_tool_call(item))
+        elif item.type == "message":
+            texts = remarks if getattr(item, "phase", None) == "commentary" else final
+            for part in item.content or ():
+                if part.type == "refusal":
+                    refusal = part.refusal or "refused"
+                elif part.type == "output_text":
+                    texts.append(part.text or "")
+    return "".join(final) or "".join(remarks), refusal, tool_calls
+
+
+def _tool_call(item: Any) -> dict[str, Any]:
+    arguments = getattr(item, "arguments", None) or getattr(item, "input", None) or "{}"
+    return {"id": item.call_id, "type": "function", "function": {"name": item.name, "arguments": mend_text(arguments)}}
+
+
+def _read_usage(response: Any) -> Usage | None:
+    told = getattr(response, "usage", None)
+    if told is None:
+        return None
+    read, written = getattr(told, "input_tokens_details", None), getattr(told, "output_tokens_details", None)
+    return Usage(
+        prompt_tokens=count(told, "input_tokens"),
+        completion_tokens=count(told, "output_tokens"),
+        cached_tokens=count(read, "cached_tokens"),
+        cache_write_tokens=count(read, "cache_write_tokens"),
+        reasoning_tokens=count(written, "reasoning_tokens"),
+    )
