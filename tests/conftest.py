@@ -120,7 +120,7 @@ def settings(database_url: str, redis_url: str, servers: Running, tmp_path: Path
         retry_base_s=0.02,
         retry_cap_s=0.05,
         worker_slots=10,
-        call_timeout_s=5,
+        call_timeout_s=20,
         drain_s=1,
     )
 
