@@ -11,7 +11,7 @@ from typing import Any
 
 PCM_RATE = 24_000
 
-_CONTAINERS: Mapping[str, dict[str, Any]] = {
+CONTAINERS: Mapping[str, dict[str, Any]] = {
     "wav": {"format": "WAV", "subtype": "PCM_16"},
     "flac": {"format": "FLAC", "subtype": "PCM_16"},
     "mp3": {"format": "MP3", "subtype": "MPEG_LAYER_III", "compression_level": 0.2},
@@ -23,10 +23,10 @@ _ADTS_SAMPLES = 1024
 
 def encode_pcm(pcm: bytes, target: str, rate: int = PCM_RATE) -> bytes:
     """16-bit mono PCM as `wav flac mp3 opus pcm`. Opus comes in an Ogg file; `pcm` is resampled to 24 kHz."""
-    if target not in _CONTAINERS and target != "pcm":
-        raise ValueError(f"{target} cannot be encoded here; known are pcm, {', '.join(_CONTAINERS)}")
+    if target not in CONTAINERS and target != "pcm":
+        raise ValueError(f"{target} cannot be encoded here; known are pcm, {', '.join(CONTAINERS)}")
     if rate != PCM_RATE and target in ("pcm", "opus"):
-        pcm, rate = _resample(pcm, rate), PCM_RATE
+        pcm, rate = resample_pcm(pcm, rate), PCM_RATE
     pcm = pcm[: len(pcm) // 2 * 2]
     if target == "pcm":
         return pcm
@@ -34,11 +34,12 @@ def encode_pcm(pcm: bytes, target: str, rate: int = PCM_RATE) -> bytes:
     import soundfile
 
     file = io.BytesIO()
-    soundfile.write(file, np.frombuffer(pcm, dtype="<i2"), rate, **_CONTAINERS[target])
+    soundfile.write(file, np.frombuffer(pcm, dtype="<i2"), rate, **CONTAINERS[target])
     return file.getvalue()
 
 
-def _resample(pcm: bytes, rate: int) -> bytes:
+def resample_pcm(pcm: bytes, rate: int) -> bytes:
+    """16-bit mono PCM at 24 kHz."""
     import numpy as np
 
     samples = np.frombuffer(pcm[: len(pcm) // 2 * 2], dtype="<i2")
