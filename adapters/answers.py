@@ -1,6 +1,7 @@
 """What all dialects do alike: options of the provider, JSON answers, voices, estimates where usage is not told."""
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +16,7 @@ from core.result import Usage
 _OURS = ("model", "model_id", "stream", "stream_options", "stream_format")
 _CHARACTERS_PER_TOKEN = 4
 
+GO_ON = "Go on from where your last message ends."
 USAGE_ESTIMATED = "usage: not told by the provider, estimated"
 
 
@@ -63,14 +65,19 @@ def restore_json(content: str, plan: JsonPlan) -> str:
     return content if restored == parsed else dump_json(restored).decode()
 
 
-def provider_options(call: ProviderCall) -> tuple[dict[str, Any], list[str]]:
+def provider_options(call: ProviderCall, *ours: str) -> tuple[dict[str, Any], list[str]]:
     """What goes into the provider's body as it is: the alias target's, then the request's own; and warnings for
-    fields that are the factory's to say."""
+    fields that are the factory's to say, in whatever spelling: those of all dialects, and `ours`, in snake_case."""
     provider = call.model.provider
     defaults: Mapping[str, Any] = call.parameters.get("provider_options", {})
     options = {**defaults.get(provider, {}), **call.request.provider_options.get(provider, {})}
-    warnings = [f"provider_options.{name}: not for callers to set, left out" for name in options if name in _OURS]
-    return {name: value for name, value in options.items() if name not in _OURS}, warnings
+    kept = {name: value for name, value in options.items() if _to_snake(name) not in (*_OURS, *ours)}
+    return kept, [f"provider_options.{name}: not for callers to set, left out" for name in options if name not in kept]
+
+
+def warn_of_going_on(call: ProviderCall) -> str:
+    """For a conversation that ends with the model's own turn, where the model writes on only when asked to."""
+    return f"messages: {call.model.model_id} does not continue an assistant's turn here, it is asked to go on"
 
 
 def system_text(call: ProviderCall, instruction: str | None = None) -> str | None:
@@ -122,6 +129,10 @@ def require_text(content: str | None, finish: str, usage: Usage, request_id: str
 def estimate_tokens(*texts: str) -> int:
     """Tokens of texts that the provider did not count."""
     return sum(math.ceil(len(text) / _CHARACTERS_PER_TOKEN) for text in texts)
+
+
+def _to_snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])([A-Z])", r"_\1", name).lower()
 
 
 def _mentions_json(call: ProviderCall) -> bool:

@@ -10,9 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 
 from adapters.audio import CONTAINERS, PCM_RATE, resample_pcm
+from core.request import JOINABLE_FORMATS
 
 PART_FORMAT = "flac"
-JOINABLE = frozenset({*CONTAINERS, "pcm"})
 PARAGRAPH_PAUSE_S = 0.35
 SENTENCE_PAUSE_S = 0.1
 _FADE_S = 0.005
@@ -22,8 +22,8 @@ class JoinedFile:
     """Written at `path` while parts are added; whole and with the right header once closed. Mono at 24 kHz."""
 
     def __init__(self, path: Path, target: str) -> None:
-        if target not in JOINABLE:
-            raise ValueError(f"{target} cannot be joined here; known are {', '.join(sorted(JOINABLE))}")
+        if target not in JOINABLE_FORMATS:
+            raise ValueError(f"{target} cannot be joined here; known are {', '.join(sorted(JOINABLE_FORMATS))}")
         import soundfile
 
         shape = {"format": "RAW", "subtype": "PCM_16", "endian": "LITTLE"} if target == "pcm" else CONTAINERS[target]

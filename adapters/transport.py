@@ -110,6 +110,8 @@ def kind_of_status(status: int) -> ErrorKind:
             return ErrorKind.server_error
         case 429:
             return ErrorKind.rate_limited
+        case 499:
+            return ErrorKind.connection
         case 503 | 529:
             return ErrorKind.overloaded
         case _ if 400 <= status < 500:

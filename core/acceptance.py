@@ -13,8 +13,9 @@ What a model's `parameters` may say (a model that says nothing, such as a self-h
 | `thinking`     | `level budget`                            | how a Gemini model is told its effort                   |
 |                | `always adaptive budget`                  | how a Claude thinks and is told its effort              |
 | `forced_tool_choice` | `yes no`                            | a tool_choice other than auto and none                  |
-| `prefill`      | `yes no`                                  | whether a Claude continues an assistant's last turn     |
-| `stitching`    | `yes no`                                  | ElevenLabs' previous and next text, of provider_options |
+| `prefill`      | `yes no`                                  | whether a Claude or Gemini continues its own last turn  |
+| `streamed_above` | number of tokens                        | the longest answer that a Gemini gives in one piece     |
+| `stitching`    | `yes no`                                  | a part is told the text before and behind it            |
 | a handler's name, such as `openai.responses` | a table with these keys | what is otherwise with that handler    |
 
 true and false stand for yes and no. An OpenAI speech model whose `instructions` are yes is billed by token.
@@ -38,13 +39,13 @@ _BY_KIND: Mapping[Kind, tuple[str, ...]] = {
         "tools",
         "tool_choice",
     ),
-    Kind.speech: ("instructions", "speed", "language", "voice_settings", "seed"),
+    Kind.speech: ("instructions", "speed", "language", "voice_settings", "seed", "timestamps"),
     Kind.embedding: ("dimensions",),
 }
 _BEYOND_HANDLER: Mapping[str, frozenset[str]] = {
     "openai.responses": frozenset({"stop", "seed"}),
-    "openai.speech": frozenset({"language", "voice_settings", "seed"}),
-    "google.speech": frozenset({"speed", "voice_settings"}),
+    "openai.speech": frozenset({"language", "voice_settings", "seed", "timestamps"}),
+    "google.speech": frozenset({"speed", "voice_settings", "timestamps"}),
     "anthropic.messages": frozenset({"seed"}),
     "elevenlabs.text_to_speech": frozenset({"instructions"}),
 }
@@ -77,7 +78,7 @@ def accept_parameters(request: JobRequest, model: Model, handler_name: str, para
     names = _BY_KIND[request.kind]
     wanted = {name: getattr(request, name) for name in names}
     wanted = {name: parameters.get(name) if value is None else value for name, value in wanted.items()}
-    accepted = Accepted({name: value for name, value in wanted.items() if value is not None})
+    accepted = Accepted({name: value for name, value in wanted.items() if value is not None and value is not False})
     beyond = _BEYOND_HANDLER.get(handler_name, frozenset())
     for name in [name for name in accepted.values if name in beyond or _says_no(model, name)]:
         _refuse(accepted, model, name)
@@ -88,6 +89,11 @@ def accept_parameters(request: JobRequest, model: Model, handler_name: str, para
         _settle_claude(accepted, model)
     _settle_range(accepted, model, handler_name)
     return accepted
+
+
+def takes_context(model: Model) -> bool:
+    """Whether a part of a long narration is told what comes before and behind it. Only a model that says so is."""
+    return model.parameters.get("stitching") in (True, "yes")
 
 
 def nearest_effort(wanted: str, efforts: list[str]) -> str:
@@ -166,15 +172,16 @@ def _is_forced(accepted: Accepted) -> bool:
 
 
 def _settle_claude(accepted: Accepted, model: Model) -> None:
-    """A Claude that is made to call a tool does not think, one that thinks takes no sampling, and none takes
-    temperature and top_p together."""
+    """A Claude that is made to call a tool does not think, unless it always does; one that thinks takes no sampling,
+    and none takes temperature and top_p together."""
     values = accepted.values
     if values.get("temperature", 0) > 1:
         _alter(accepted, "temperature", 1, "Claude takes 0 to 1")
+    _settle_stops(accepted, model)
     if "thinking" not in model.parameters:
         return
     thinks = values.get("reasoning_effort") not in (None, "none")
-    if thinks and _is_forced(accepted):
+    if thinks and _is_forced(accepted) and model.parameters["thinking"] != "always":
         _alter(accepted, "reasoning_effort", "none", f"{model.model_id} does not think when made to call a tool")
         thinks = False
     sampling = [name for name in ("temperature", "top_p") if name in values]
@@ -183,6 +190,17 @@ def _settle_claude(accepted: Accepted, model: Model) -> None:
         accepted.refused.append(name)
         reason = "with effort none" if thinks else "without temperature"
         accepted.warnings.append(f"{name}: accepted by {model.model_id} only {reason}, left out")
+
+
+def _settle_stops(accepted: Accepted, model: Model) -> None:
+    """A stop of white space alone is none to Claude."""
+    said = accepted.values.get("stop", [])
+    stops = [said] if isinstance(said, str) else said
+    kept = [one for one in stops if one.strip()]
+    if stops and not kept:
+        _refuse(accepted, model, "stop")
+    elif kept != stops:
+        _alter(accepted, "stop", kept, "Claude takes no white space alone")
 
 
 def _settle_range(accepted: Accepted, model: Model, handler_name: str) -> None:

@@ -21,9 +21,10 @@ class Step(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RetryAt:
-    """All routes are used up: back to the queue until then."""
+    """Back to the queue until then; not `counted` as an attempt when the job got on and only its time was up."""
 
     run_at: datetime
+    counted: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Usage times price, exact to the last digit. A price that is not known makes the cost None, never 0."""
 
 from decimal import Decimal
+from typing import NamedTuple
 
 from core.catalog import Model, Price
 from core.result import Usage
@@ -17,14 +18,14 @@ def price_usage(usage: Usage, price: Price | None, region: str = "global") -> De
     if price.audio_usd_per_mchar is not None:
         return usage.characters * price.audio_usd_per_mchar / MILLION * surcharge
     above = price.threshold_tokens is not None and usage.prompt_tokens > price.threshold_tokens
-    fresh, output, cached, write = _rates(price, above=above)
-    plain = usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens
+    rates = _rates(price, above=above)
     total = Decimal(0)
     for tokens, rate in (
-        (plain, fresh),
-        (usage.cached_tokens, fresh if cached is None else cached),
-        (usage.cache_write_tokens, fresh if write is None else write),
-        (usage.completion_tokens, output),
+        (usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens, rates.fresh),
+        (usage.cached_tokens, rates.cached),
+        (usage.cache_write_tokens - usage.cache_write_1h_tokens, rates.write),
+        (usage.cache_write_1h_tokens, rates.write_1h),
+        (usage.completion_tokens, rates.output),
     ):
         if tokens and rate is None:
             return None
@@ -32,20 +33,32 @@ def price_usage(usage: Usage, price: Price | None, region: str = "global") -> De
     return total / MILLION * surcharge
 
 
-def _rates(price: Price, *, above: bool) -> tuple[Decimal | None, Decimal | None, Decimal | None, Decimal | None]:
-    if not above:
-        return (
-            price.input_usd_per_mtok,
-            price.output_usd_per_mtok,
-            price.cached_input_usd_per_mtok,
-            price.cache_write_usd_per_mtok,
-        )
-    return (
-        price.threshold_input_usd_per_mtok,
-        price.threshold_output_usd_per_mtok,
-        price.threshold_cached_input_usd_per_mtok,
-        price.threshold_cache_write_usd_per_mtok,
-    )
+class _Rates(NamedTuple):
+    """USD per million tokens of each bucket; None = not known."""
+
+    fresh: Decimal | None
+    output: Decimal | None
+    cached: Decimal | None
+    write: Decimal | None
+    write_1h: Decimal | None
+
+
+def _rates(price: Price, *, above: bool) -> _Rates:
+    """What is not listed goes by the next plainer rate. A rate for an hour is listed only below the threshold:
+    where there is one, nobody says what it is above."""
+    if above:
+        fresh, output = price.threshold_input_usd_per_mtok, price.threshold_output_usd_per_mtok
+        cached, write = price.threshold_cached_input_usd_per_mtok, price.threshold_cache_write_usd_per_mtok
+    else:
+        fresh, output = price.input_usd_per_mtok, price.output_usd_per_mtok
+        cached, write = price.cached_input_usd_per_mtok, price.cache_write_usd_per_mtok
+    write = fresh if write is None else write
+    write_1h = price.cache_write_1h_usd_per_mtok
+    if write_1h is None:
+        write_1h = write
+    elif above:
+        write_1h = None
+    return _Rates(fresh, output, fresh if cached is None else cached, write, write_1h)
 
 
 def cost_per_token(model: Model, price: Price | None) -> Decimal | None:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from core.catalog import Endpoint, Model, Voice
 from core.request import JobRequest
-from core.result import Usage
+from core.result import Usage, Word
 
 
 class ErrorKind(StrEnum):
@@ -75,6 +75,7 @@ class ProviderCall:
 
     `parameters` are the alias target's defaults; what the request says goes before them.
     `images` are the pictures of the messages that were fetched: URL → (media type, bytes).
+    `previous_text` and `next_text` surround a part of a long narration.
     """
 
     call_id: UUID
@@ -87,13 +88,15 @@ class ProviderCall:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     voice: Voice | None = None
     images: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
+    previous_text: str = ""
+    next_text: str = ""
 
 
 @dataclass(slots=True)
 class ProviderAnswer:
     """A provider's answer in our words. `finish_reason`: `stop length tool_calls content_filter`.
 
-    `model` is what the provider says it ran. Audio is whole bytes in `audio_format`.
+    `model` is what the provider says it ran. Audio is whole bytes in `audio_format`, `words` when each is heard.
     """
 
     usage: Usage
@@ -104,6 +107,7 @@ class ProviderAnswer:
     embeddings: list[list[float]] | None = None
     audio: bytes | None = None
     audio_format: str | None = None
+    words: list[Word] | None = None
     status: int = 200
     request_id: str | None = None
     warnings: list[str] = field(default_factory=list)

@@ -11,6 +11,15 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 AUDIO_FORMATS = ("mp3", "opus", "aac", "flac", "wav", "pcm")
+AUDIO_TYPES = {
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+    "aac": "audio/aac",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "pcm": "audio/L16;rate=24000",
+}
+JOINABLE_FORMATS = frozenset({"mp3", "opus", "flac", "wav", "pcm"})
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
 
 
@@ -119,7 +128,7 @@ class JobRequest(Shape):
     voice: Annotated[str, Field(min_length=1, max_length=100)] | None = None
     voice_settings: dict[str, Any] | None = None
     instructions: str | None = None
-    timestamps: Literal[False] = False
+    timestamps: bool = False
     format: Literal["mp3", "opus", "aac", "flac", "wav", "pcm"] | None = None
     speed: Annotated[float, Field(ge=0.25, le=4)] | None = None
     language: Annotated[str, Field(min_length=2, max_length=20)] | None = None

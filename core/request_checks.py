@@ -31,9 +31,9 @@ FIELDS_OF = {
 }
 KIND_FIELDS = frozenset().union(*FIELDS_OF.values())
 LATER_FIELDS = {
-    "timestamps": "word times are not served yet; leave it out",
     "webhook_url": "webhooks are not served yet",
 }
+MOST_SPOKEN_CHARACTERS = 1_000_000
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 UNION_STEPS = re.compile(r"^(str|TextPart|ImagePart|text|image_url|constrained-str|dict\[.*|list\[.*|literal\[.*)$")
 
@@ -125,8 +125,13 @@ def _check_kind(request: JobRequest) -> Iterator[tuple[str, str]]:
             if (request.prompt is None) == (request.messages is None):
                 yield "prompt", "exactly one of prompt and messages is needed"
         case Kind.speech:
-            if not isinstance(request.input, str):
+            if not isinstance(request.input, str) or not request.input.strip():
                 yield "input", "the text to speak is needed"
+            elif len(request.input) > MOST_SPOKEN_CHARACTERS:
+                yield (
+                    "input",
+                    f"a narration has at most {MOST_SPOKEN_CHARACTERS:,} characters, this has {len(request.input):,}",
+                )
         case Kind.embedding:
             if request.input is None:
                 yield "input", "a text, or a list of texts, is needed"

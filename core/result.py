@@ -1,19 +1,30 @@
 """What comes back: usage, audio, errors, the Result of a job. One shape whatever the provider."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
 from typing import Any
+
+_OTHERS = (
+    "cached_tokens",
+    "cache_write_tokens",
+    "cache_write_1h_tokens",
+    "reasoning_tokens",
+    "audio_tokens",
+    "characters",
+)
 
 
 @dataclass(slots=True)
 class Usage:
     """Token buckets are inclusive: cached, cache-write and audio-in are part of `prompt_tokens`,
-    reasoning and spoken audio part of `completion_tokens`. `characters` is what speech is billed by."""
+    reasoning and spoken audio part of `completion_tokens`; `cache_write_1h_tokens`, for entries that live an hour,
+    are part of `cache_write_tokens`. `characters` is what speech is billed by."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
     cache_write_tokens: int = 0
+    cache_write_1h_tokens: int = 0
     reasoning_tokens: int = 0
     audio_tokens: int = 0
     characters: int = 0
@@ -29,19 +40,35 @@ class Usage:
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.total_tokens,
         }
-        for name in ("cached_tokens", "cache_write_tokens", "reasoning_tokens", "audio_tokens", "characters"):
+        for name in _OTHERS:
             if amount := getattr(self, name):
                 shown[name] = amount
         return shown
+
+    def __add__(self, other: "Usage") -> "Usage":
+        return Usage(**{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(Usage)})
 
     @classmethod
     def from_dict(cls, values: dict[str, int]) -> "Usage":
         return cls(**{name: value for name, value in values.items() if name != "total_tokens"})
 
 
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A spoken word and when it is heard, in seconds from the start."""
+
+    word: str
+    start_s: float
+    end_s: float
+
+    def moved(self, by_s: float) -> "Word":
+        """The same word in a recording that has `by_s` in front."""
+        return Word(self.word, round(self.start_s + by_s, 3), round(self.end_s + by_s, 3))
+
+
 @dataclass(slots=True)
 class Audio:
-    """Where the bytes of a narration are and what they are."""
+    """Where the bytes of a narration are and what they are. `timestamps` where they were asked for and given."""
 
     storage_key: str
     format: str
@@ -49,9 +76,10 @@ class Audio:
     duration_s: float
     sha256: str
     parts: int = 1
+    timestamps: list[Word] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return {
+        shown: dict[str, Any] = {
             "storage_key": self.storage_key,
             "format": self.format,
             "bytes": self.bytes,
@@ -59,6 +87,9 @@ class Audio:
             "sha256": self.sha256,
             "parts": self.parts,
         }
+        if self.timestamps is not None:
+            shown["timestamps"] = [asdict(word) for word in self.timestamps]
+        return shown
 
 
 @dataclass(slots=True)

@@ -15,7 +15,7 @@ from core.errors import UnknownModel
 from core.estimates import most_usage, prompt_tokens
 from core.pricing import cost_per_token, price_usage
 from core.provider import HandlerSpec
-from core.request import JobRequest, Kind
+from core.request import JOINABLE_FORMATS, JobRequest, Kind
 
 UNPRICED = Decimal("Infinity")
 
@@ -246,9 +246,9 @@ def _model_fault(candidate: _Candidate, need: _Need, catalog: Catalog) -> tuple[
 def _size_fault(model: Model, need: _Need) -> tuple[str, str] | None:
     request = need.request
     if request.kind is Kind.speech:
-        characters = sum(len(text) for text in request.texts)
-        if model.max_input_characters is not None and characters > model.max_input_characters:
-            return "context_length", f"speaks at most {model.max_input_characters} characters, this has {characters}"
+        characters, most = sum(len(text) for text in request.texts), model.max_input_characters
+        if need.format not in JOINABLE_FORMATS and most is not None and characters > most:
+            return "context_length", f"speaks {most} characters at once, and parts in {need.format} cannot be joined"
     elif request.kind is Kind.embedding:
         longest = max(len(text) for text in request.texts) / 4
         if model.context_window is not None and longest > model.context_window:

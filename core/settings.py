@@ -40,6 +40,8 @@ class Settings(BaseSettings):
     emulator_url: str | None = None
     worker_slots: int = Field(default=20, ge=1, le=10_000)
     max_attempts: int = Field(default=5, ge=1, le=100)
+    voice_attempts: int = Field(default=100, ge=1, le=100_000)
+    speech_parts_at_once: int = Field(default=3, ge=1, le=100)
     max_lost_leases: int = Field(default=5, ge=1, le=100)
     retry_base_s: float = Field(default=1.0, gt=0)
     retry_cap_s: float = Field(default=60.0, gt=0)

@@ -139,6 +139,11 @@ class FactoryClient:
         """`batch_results` as JSONL in a file, which appears whole or not at all."""
         await self._save(_place("job-batches", batch_id, "/results"), path)
 
+    async def list_voices(self) -> list[dict[str, Any]]:
+        """Every voice at every provider, with the models that speak it."""
+        found: list[dict[str, Any]] = (await self._get("/v1/voices", {}))["data"]
+        return found
+
     async def download_audio(self, job_id: str, path: Path) -> None:
         """A narration as a file, which appears whole or not at all."""
         await self._save(_place("jobs", job_id, "/audio"), path)

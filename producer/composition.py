@@ -11,7 +11,7 @@ from core.settings import Settings, require_urls
 from producer.submit import Submitter
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
-from storage.folder import Folder
+from storage.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Services:
     wakeups: Wakeups
     cancels: Wakeups
     submitter: Submitter
-    storage: Folder
+    storage: Store
 
 
 @asynccontextmanager
@@ -49,5 +49,5 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             wakeups=wakeups,
             cancels=Wakeups(redis, CANCELS),
             submitter=Submitter(database, Handover(redis), catalog),
-            storage=Folder(settings.storage_path),
+            storage=Store(settings.storage_path),
         )

@@ -3,6 +3,7 @@
 import random
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Protocol
 
 from adapters.images import fetch_images
 from adapters.registry import HANDLERS
@@ -10,25 +11,54 @@ from core.clock import utc_now
 from core.credentials import endpoints_without_credential
 from core.failover import Fail, RetryAt, Step, after_all_routes, describe, next_step
 from core.provider import ErrorKind, ProviderError
-from core.request import JobRequest
+from core.request import JobRequest, Kind
 from core.result import JobError
 from core.routing import Health, Route, RoutePlan, plan_routes
 from core.templates import TemplateFault, fill_templates, find_references
 from sql.jobs import StartedJob, select_ancestor_results
-from workers.calling import Answered, call_provider
+from sql.parts import Speaker
+from workers.calling import call_provider
+from workers.narrating import begin_narration
+from workers.outcomes import Done, Narrated
 from workers.services import WorkerServices
+
+Outcome = Done | Narrated | RetryAt | Fail
+
+
+class Asker(Protocol):
+    """How a request is put to a route."""
+
+    @property
+    def max_attempts(self) -> int: ...
+
+    def may_use(self, route: Route) -> bool: ...
+
+    async def ask(self, route: Route) -> Done | Narrated | RetryAt:
+        """Raises ProviderError, whose ledger lines are written."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """An answer that is what was asked for."""
+class OneCall:
+    """The whole answer by one call."""
 
+    services: WorkerServices
+    job: StartedJob
     request: JobRequest
-    route: Route
-    answered: Answered
+    images: dict[str, tuple[str, bytes]]
+    until: datetime
 
+    @property
+    def max_attempts(self) -> int:
+        return self.services.settings.max_attempts
 
-Outcome = Done | RetryAt | Fail
+    def may_use(self, route: Route) -> bool:  # noqa: ARG002  any will do
+        return True
+
+    async def ask(self, route: Route) -> Done:
+        timeout_s = self.services.time_for_call(self.until)
+        answered = await call_provider(self.services, self.job, self.request, route, self.images, timeout_s)
+        return Done(self.request, route, answered)
 
 
 async def attempt(services: WorkerServices, job: StartedJob, request: JobRequest, until: datetime) -> Outcome:
@@ -44,37 +74,30 @@ async def attempt(services: WorkerServices, job: StartedJob, request: JobRequest
     plan = plan_routes(request, catalog, job.project_id, HANDLERS, health, utc_now())
     if not plan.routes:
         return Fail(no_route(plan))
+    if request.kind is Kind.speech:
+        narration = await begin_narration(services, job, request, until)
+        if not any(narration.may_use(route) for route in plan.routes):
+            return Fail(no_route(plan, narration.voice_kept))
+        return await _walk(services, job, plan, narration)
     try:
         images = await fetch_images(request, services.outbound)
     except ProviderError as error:
         return Fail(describe(error, plan.routes[0].model.provider))
-    return await _walk(services, job, request, plan, images, until)
+    return await _walk(services, job, plan, OneCall(services, job, request, images, until))
 
 
-async def _walk(
-    services: WorkerServices,
-    job: StartedJob,
-    request: JobRequest,
-    plan: RoutePlan,
-    images: dict[str, tuple[str, bytes]],
-    until: datetime,
-) -> Outcome:
+async def _walk(services: WorkerServices, job: StartedJob, plan: RoutePlan, asker: Asker) -> Outcome:
     errors: list[tuple[str, ProviderError]] = []
     too_small = 0
     settings = services.settings
     for route in plan.routes:
         if (route.model.context_window or 0) <= too_small and too_small:
             continue
+        if not asker.may_use(route):
+            continue
         for asked_again in (False, True):
-            left_s = (until - utc_now()).total_seconds()
-            if left_s <= 0:
-                error = ProviderError(ErrorKind.timeout, "the time for this attempt ran out")
-                errors.append((route.model.provider, error))
-                break
             try:
-                answered = await call_provider(
-                    services, job, request, route, images, min(settings.call_timeout_s, left_s)
-                )
+                return await asker.ask(route)
             except ProviderError as error:
                 errors.append((route.model.provider, error))
                 step = next_step(error.kind, asked_again=asked_again, on_content_policy=plan.on_content_policy)
@@ -84,12 +107,10 @@ async def _walk(
                     too_small = max(too_small, route.model.context_window or 0)
                 if step is Step.next_route:
                     break
-            else:
-                return Done(request, route, answered)
     return after_all_routes(
         errors,
         attempts=job.attempts,
-        max_attempts=settings.max_attempts,
+        max_attempts=asker.max_attempts,
         deadline=job.deadline,
         now=utc_now(),
         base_s=settings.retry_base_s,
@@ -98,8 +119,13 @@ async def _walk(
     )
 
 
-def no_route(plan: RoutePlan) -> JobError:
+def no_route(plan: RoutePlan, voice_kept: Speaker | None = None) -> JobError:
     """Why nothing can serve this request."""
+    if voice_kept is not None:
+        spoke = f"{voice_kept.provider}/{voice_kept.model}"
+        return JobError(
+            "no_route", f"{spoke} began this narration and is no route any more; voice_policy any lets it change"
+        )
     codes = {exclusion.code for exclusion in plan.exclusions}
     reasons = "; ".join(dict.fromkeys(f"{one.model}: {one.reason}" for one in plan.exclusions))
     kind = "context_length" if codes == {"context_length"} else "budget" if codes == {"max_cost"} else "no_route"

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from adapters.registry import load_handler
+from adapters.splitting import SpokenPart
 from core.catalog import Price
 from core.clock import utc_now
 from core.credentials import address_of
@@ -38,10 +39,11 @@ class FenceLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A checked answer; `parsed` is its JSON where JSON was asked for."""
+    """A checked answer; `parsed` is its JSON where JSON was asked for. `cost` None: not known."""
 
     answer: ProviderAnswer
     parsed: Any
+    cost: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +56,9 @@ class Line:
     price: Price | None
     began: float
 
-    async def close(self, answer: ProviderAnswer | None, error: ProviderError | None) -> None:
+    async def close(self, answer: ProviderAnswer | None, error: ProviderError | None) -> Decimal | None:
         """Complete it: an answer, an error, both (an answer that was not what was asked for), or neither
-        (nobody knows what became of the call)."""
+        (nobody knows what became of the call). What it cost, if that is known."""
         usage = error.usage if error else answer.usage if answer else None
         if usage is not None:
             cost = price_usage(usage, self.price, self.route.endpoint.region)
@@ -85,6 +87,7 @@ class Line:
             duration_ms=duration_ms,
             cost_usd=str(cost) if cost is not None else None,
         )
+        return cost
 
 
 async def call_provider(
@@ -94,10 +97,11 @@ async def call_provider(
     route: Route,
     images: Mapping[str, tuple[str, bytes]],
     timeout_s: float,
+    part: SpokenPart | None = None,
 ) -> Answered:
-    """Raises ProviderError (recorded in the ledger already) or FenceLost."""
+    """Raises ProviderError (recorded in the ledger already) or FenceLost. `part`: which of a long narration."""
     base_url, api_key = address_of(route.endpoint, services.emulator_url)
-    line = await _open(services, job, request, route)
+    line = await _open(services, job, request, route, part.number if part else None)
     call = ProviderCall(
         call_id=line.call_id,
         request=request,
@@ -109,6 +113,8 @@ async def call_provider(
         parameters=route.parameters,
         voice=route.voice,
         images=images,
+        previous_text=part.previous if part else "",
+        next_text=part.following if part else "",
     )
     answer = None
     try:
@@ -120,11 +126,11 @@ async def call_provider(
     except BaseException:  # cancelled, or a fault of ours: the provider may bill for it all the same
         await asyncio.shield(line.close(None, None))
         raise
-    await asyncio.shield(line.close(answer, None))
-    return Answered(answer, parsed)
+    cost = await asyncio.shield(line.close(answer, None))
+    return Answered(answer, parsed, cost)
 
 
-async def _open(services: WorkerServices, job: StartedJob, request: JobRequest, route: Route) -> Line:
+async def _open(services: WorkerServices, job: StartedJob, request: JobRequest, route: Route, part: int | None) -> Line:
     call_id, started, began = new_id(), utc_now(), time.monotonic()
     price = services.catalog.current.price_at(route.model, started)
     mine = await open_call(
@@ -134,7 +140,7 @@ async def _open(services: WorkerServices, job: StartedJob, request: JobRequest, 
         job.fence,
         request.model,
         job.attempts,
-        None,
+        part,
         route.endpoint.id,
         route.model.provider,
         route.model.model_id,

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 
 from arq.connections import ArqRedis
 
@@ -10,11 +11,14 @@ from adapters.outbound import Outbound
 from adapters.pool import ProviderPool
 from broker.handover import Handover
 from broker.wakeups import CANCELS, Wakeups
+from core.clock import utc_now
 from core.looper import Looper
+from core.provider import ErrorKind, ProviderError
+from core.result import Usage
 from core.settings import Settings, has_provider_keys
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
-from storage.folder import Folder
+from storage.store import Store
 from workers.running import RunningJobs
 from workers.sweeping import Sweeper
 
@@ -30,9 +34,16 @@ class WorkerServices:
     wakeups: Wakeups
     providers: ProviderPool
     outbound: Outbound
-    storage: Folder
+    storage: Store
     running: RunningJobs
     emulator_url: str | None
+
+    def time_for_call(self, until: datetime) -> float:
+        """Seconds that a call may take. Raises ProviderError when the time is over."""
+        left_s = (until - utc_now()).total_seconds()
+        if left_s <= 0:
+            raise ProviderError(ErrorKind.timeout, "the time for this attempt ran out", usage=Usage())
+        return min(self.settings.call_timeout_s, left_s)
 
 
 @asynccontextmanager
@@ -68,7 +79,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             wakeups=Wakeups(redis),
             providers=providers,
             outbound=outbound,
-            storage=Folder(settings.storage_path),
+            storage=Store(settings.storage_path),
             running=running,
             emulator_url=None if has_provider_keys() else settings.emulator_url,
         )

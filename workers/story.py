@@ -11,14 +11,13 @@ import structlog
 from arq import Retry
 from redis.exceptions import RedisError
 
-from adapters.audio import measure_duration_s
 from core.clock import utc_now
 from core.errors import FactoryError
 from core.failover import Fail, RetryAt
 from core.jsonio import dump_json
 from core.logging import get_logger
 from core.request import JobRequest, Kind
-from core.result import Audio, JobError, Result
+from core.result import JobError, Result
 from sql.calls import abandon_calls
 from sql.jobs import (
     FinishedJob,
@@ -32,8 +31,10 @@ from sql.jobs import (
 )
 from sql.patience import GONE, patiently
 from sql.pool import Database
-from workers.attempting import Done, Outcome, attempt
+from workers.attempting import Outcome, attempt
 from workers.calling import FenceLost
+from workers.outcomes import Done, Narrated
+from workers.recording import finish_narration
 from workers.services import WorkerServices
 
 
@@ -109,35 +110,30 @@ def _our_fault(error: Exception) -> JobError:
 async def _settle(services: WorkerServices, job: StartedJob, outcome: Outcome | Stopped) -> None:
     match outcome:
         case Done():
-            result = await _result_of(services, job, outcome)
-            await _finish(services, job, "completed", result, None)
+            await _finish(services, job, "completed", _result_of(outcome), None)
+        case Narrated():
+            await _finish(services, job, "completed", await finish_narration(services, job, outcome), None)
         case Fail(error=error):
             expired = job.deadline is not None and utc_now() >= job.deadline
             if expired:
                 error = JobError("deadline", "the deadline passed; the last word was: " + error.message, error.provider)
             await _finish(services, job, "expired" if expired else "failed", None, error)
-        case RetryAt(run_at=run_at):
-            await _retry_later(services, job, run_at)
+        case RetryAt(run_at=run_at, counted=counted):
+            await _retry_later(services, job, run_at, counted=counted)
         case Stopped(state=state, error=error):
             await _finish(services, job, state, None, error)
 
 
-async def _retry_later(services: WorkerServices, job: StartedJob, run_at: datetime) -> None:
-    if await requeue_job(services.database, job.id, job.fence, run_at, 0):
+async def _retry_later(services: WorkerServices, job: StartedJob, run_at: datetime, *, counted: bool) -> None:
+    if await requeue_job(services.database, job.id, job.fence, run_at, 0 if counted else 1):
         get_logger(__name__).info("retry later", run_at=run_at.isoformat(), attempts=job.attempts)
         await services.wakeups.publish(job.id, job.batch_id)
         raise Retry(defer=max(0.0, (run_at - utc_now()).total_seconds()) + random.random() / 100)  # noqa: S311
     await _settle(services, job, CANCELLED)
 
 
-async def _result_of(services: WorkerServices, job: StartedJob, done: Done) -> Result:
+def _result_of(done: Done) -> Result:
     answer = done.answered.answer
-    audio = None
-    if answer.audio is not None and answer.audio_format is not None:
-        form = answer.audio_format
-        stored = await services.storage.put(f"{job.project_id}/{job.id}/{job.fence}.{form}", answer.audio)
-        duration_s = await asyncio.to_thread(measure_duration_s, answer.audio, form)
-        audio = Audio(stored.key, form, stored.bytes, duration_s, stored.sha256)
     return Result(
         content=answer.content if done.request.kind is Kind.text else None,
         model=answer.model,
@@ -148,7 +144,6 @@ async def _result_of(services: WorkerServices, job: StartedJob, done: Done) -> R
         parsed=done.answered.parsed,
         tool_calls=answer.tool_calls,
         embeddings=answer.embeddings,
-        audio=audio,
         warnings=answer.warnings,
         variant=done.route.variant,
     )

@@ -12,6 +12,7 @@ from adapters.answers import (
     system_text,
     text_of,
 )
+from adapters.anthropic.errors import describe_refusal
 from adapters.wording import clean_message, mend_text
 from core.jsonio import dump_json
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
@@ -22,6 +23,8 @@ _THOUGHTS = ("thinking", "redacted_thinking")
 
 def read_message(message: Any, call: ProviderCall, plan: JsonPlan, request_id: str | None) -> ProviderAnswer:
     """`message` is the body of an answer, or what `stream.gather_message` made of its events."""
+    if isinstance(message, dict) and isinstance(message.get("error"), dict):
+        raise describe_refusal(200, message, {"request-id": request_id or ""}, call)
     if not isinstance(message, dict) or not isinstance(message.get("content"), list):
         raise _bad(ErrorKind.invalid_response, "The answer is not a message", request_id)
     blocks = [block for block in message["content"] if isinstance(block, dict)]
@@ -64,7 +67,11 @@ def _to_tool_call(block: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _check_stop(stop: str, message: Any, call: ProviderCall, request_id: str | None, usage: Usage) -> None:
-    """Raises ProviderError for an end that leaves no whole answer; all of them are billed."""
+    """Raises ProviderError for an end that leaves no whole answer; all of them are billed.
+
+    `pause_turn` comes only of Anthropic's own tools, which a caller can name in `provider_options` alone. Going on from
+    it would be a second call to the provider under one call id, and one line of the ledger stands for one call.
+    """
     match stop:
         case "refusal":
             details = message.get("stop_details") or {}
@@ -85,11 +92,13 @@ def _usage(message: Mapping[str, Any], call: ProviderCall, text: str) -> tuple[U
         texts = [system_text(call) or "", *(text_of(turn) for turn in call.request.turns if turn.role != "system")]
         return Usage(estimate_tokens(*texts), estimate_tokens(text)), [USAGE_ESTIMATED]
     cached, written = (told.get(f"cache_{name}_input_tokens") or 0 for name in ("read", "creation"))
+    by_life = told.get("cache_creation") or {}
     usage = Usage(
         prompt_tokens=told["input_tokens"] + cached + written,
         completion_tokens=told.get("output_tokens") or 0,
         cached_tokens=cached,
         cache_write_tokens=written,
+        cache_write_1h_tokens=min(by_life.get("ephemeral_1h_input_tokens") or 0, written),
         reasoning_tokens=(told.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
     )
     return usage, []

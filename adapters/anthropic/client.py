@@ -38,4 +38,6 @@ def _build(base_url: str, http: "httpx2.AsyncClient") -> "AsyncAnthropic":
     """With a key given, the SDK looks for none in the environment or on disk."""
     from anthropic import AsyncAnthropic
 
-    return AsyncAnthropic(api_key=NO_KEY, base_url=base_url, max_retries=0, http_client=http, open_telemetry=False)
+    client = AsyncAnthropic(api_key=NO_KEY, base_url=base_url, max_retries=0, http_client=http, open_telemetry=False)
+    client._custom_headers = {}  # what ANTHROPIC_CUSTOM_HEADERS holds is not for every address
+    return client

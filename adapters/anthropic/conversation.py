@@ -1,6 +1,7 @@
 """A conversation and its tools as Claude wants them."""
 
 import base64
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -10,7 +11,6 @@ from core.jsonio import load_json
 from core.provider import ProviderCall
 from core.request import ImagePart, Message
 
-GO_ON = "Go on from where your last message ends."
 _CHOICES = {"auto": "auto", "none": "none", "required": "any"}
 
 
@@ -64,7 +64,7 @@ def _to_tool(function: Mapping[str, Any]) -> dict[str, Any]:
 
 def _blocks(turn: Message, call: ProviderCall, *, thoughts: bool) -> list[dict[str, Any]]:
     if turn.role == "tool":
-        return [{"type": "tool_result", "tool_use_id": turn.tool_call_id, "content": text_of(turn)}]
+        return [{"type": "tool_result", "tool_use_id": _legal_id(turn.tool_call_id), "content": text_of(turn)}]
     calls = turn.tool_calls or []
     kept = _thoughts(calls) if thoughts else []
     return [*kept, *_content(turn, call), *map(_tool_use, calls)]
@@ -92,7 +92,12 @@ def _text(text: str) -> list[dict[str, Any]]:
 def _tool_use(one: Mapping[str, Any]) -> dict[str, Any]:
     function = one["function"]
     arguments = load_json(function.get("arguments") or "{}")
-    return {"type": "tool_use", "id": one["id"], "name": function["name"], "input": arguments}
+    return {"type": "tool_use", "id": _legal_id(one["id"]), "name": function["name"], "input": arguments}
+
+
+def _legal_id(call_id: str | None) -> str:
+    """Some models name their calls with letters that Claude refuses, such as `functions.look:0`."""
+    return re.sub(r"[^A-Za-z0-9_-]", "_", call_id or "")
 
 
 def _thoughts(calls: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

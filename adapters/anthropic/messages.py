@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any, cast
 
-from adapters.answers import JsonPlan, plan_json, provider_options, system_text
+from adapters.answers import GO_ON, JsonPlan, plan_json, provider_options, system_text, warn_of_going_on
 from adapters.anthropic.answers import read_message
 from adapters.anthropic.client import anthropic_client, call_options
-from adapters.anthropic.conversation import GO_ON, to_tool_choice, to_tools, to_turns
+from adapters.anthropic.conversation import to_tool_choice, to_tools, to_turns
 from adapters.anthropic.errors import explain_error
 from adapters.anthropic.stream import gather_message
 from adapters.anthropic.thinking import Thinking, plan_thinking
@@ -84,8 +84,7 @@ def _turns(call: ProviderCall, plan: JsonPlan, thinking: Thinking) -> tuple[list
     refused = call.model.parameters.get("prefill") in (False, "no")
     if turns[-1]["role"] == "user" or not (refused or plan.mode == "schema"):
         return turns, []
-    warning = f"messages: {call.model.model_id} does not continue an assistant's turn here, it is asked to go on"
-    return [*turns, {"role": "user", "content": GO_ON}], [warning]
+    return [*turns, {"role": "user", "content": GO_ON}], [warn_of_going_on(call)]
 
 
 def _body(call: ProviderCall, values: Mapping[str, Any], plan: JsonPlan, thinking: Thinking) -> dict[str, Any]:

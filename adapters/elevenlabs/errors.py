@@ -29,11 +29,11 @@ _POLICY_WORDS = ("terms of service", "content policy", "usage policy", "prohibit
 
 
 def classify(status: int, code: str | None, message: str) -> ErrorKind:
-    """By status first, then the code, then the words. A used-up quota comes as 401 or 402: there the code says it."""
+    """By status first, then the code, then the words. A used-up quota comes under several: the code says it."""
     if status >= 500:
         return kind_of_status(status)
-    if status == 429:
-        return ErrorKind.overloaded if code == "system_busy" else ErrorKind.rate_limited
+    if status == 429 and code not in ("system_busy", "quota_exceeded"):
+        return ErrorKind.rate_limited
     if code in _BY_CODE:
         return _BY_CODE[code]
     if status in (400, 403) and any(phrase in message.lower() for phrase in _POLICY_WORDS):

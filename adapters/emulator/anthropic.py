@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from adapters.emulator.anthropic_checks import check_body, thinks
+from adapters.emulator.anthropic_checks import check_body, find_lives, thinks
 from adapters.emulator.anthropic_events import to_events
 from adapters.emulator.anthropic_rules import LISTED, Family, find_family
 from adapters.emulator.anthropic_turns import Asked, read_request
@@ -109,15 +109,20 @@ class Anthropic(AnthropicWire):
         }  # fmt: skip
 
     def _usage(self, body: dict[str, Any], text: str, tokens: int) -> dict[str, Any]:
-        """The input without what was read from the cache and written to it; the cache is for those who ask."""
-        asked = "cache_control" in json.dumps(body) and tokens >= 1024
+        """The input without what was read from the cache and written to it; the cache is for those who ask, and
+        what lives for an hour is counted apart."""
+        lives = find_lives(body)
+        asked = lives and tokens >= 1024
         read = self._emulator.cached_tokens(text, tokens) if asked else 0
         written = 1024 if asked and not read else 0
         return {
             "input_tokens": tokens - read - written,
             "cache_creation_input_tokens": written,
             "cache_read_input_tokens": read,
-            "cache_creation": {"ephemeral_5m_input_tokens": written, "ephemeral_1h_input_tokens": 0},
+            "cache_creation": {
+                "ephemeral_5m_input_tokens": written if "1h" not in lives else 0,
+                "ephemeral_1h_input_tokens": written if "1h" in lives else 0,
+            },
         }
 
 

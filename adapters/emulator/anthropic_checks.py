@@ -29,6 +29,9 @@ def check_body(body: Mapping[str, Any], asked: Asked, model: str, family: Family
         raise invalid(f"max_tokens: {most} > {family.output}, which is the most that {model} gives")
     if body.get("inference_geo") not in (None, "global", "us"):
         raise invalid("inference_geo: Input should be 'global' or 'us'")
+    for life in find_lives(body):
+        if life not in ("5m", "1h"):
+            raise invalid("cache_control.ephemeral.ttl: Input should be '5m' or '1h'")
     _check_stops(body.get("stop_sequences"))
     _check_thinking(body, asked, family)
     _check_output(body, family)
@@ -40,6 +43,17 @@ def check_body(body: Mapping[str, Any], asked: Asked, model: str, family: Family
 def thinks(body: Mapping[str, Any], family: Family) -> bool:
     """Whether there will be thoughts before the answer."""
     return family.always_thinks or (body.get("thinking") or {}).get("type") in ("adaptive", "enabled")
+
+
+def find_lives(node: Any) -> set[str]:
+    """How long the cache entries shall live that are asked for anywhere in the body; 5m unless said."""
+    if isinstance(node, list):
+        return set().union(*map(find_lives, node))
+    if not isinstance(node, dict):
+        return set()
+    said = node.get("cache_control")
+    own = {str(said.get("ttl", "5m"))} if isinstance(said, dict) else set()
+    return own.union(*map(find_lives, node.values()))
 
 
 def _check_stops(stops: Any) -> None:

@@ -3,6 +3,7 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,6 +101,8 @@ def _read_block(block: dict[str, Any], path: str, asked: Asked) -> str:
         case "tool_use":
             if not isinstance(block.get("input"), dict) or not block.get("name") or not block.get("id"):
                 raise invalid(f"{path}: `tool_use` needs an id, a name and an input, which is an object")
+            if not re.fullmatch(r"[A-Za-z0-9_-]+", str(block["id"]), re.ASCII):
+                raise invalid(f"{path}.tool_use.id: String should match pattern '^[a-zA-Z0-9_-]+$'")
             return json.dumps(block["input"])
         case "thinking" if not block.get("signature"):
             raise invalid(f"{path}.signature: Field required")

@@ -11,6 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from adapters.emulator.bending import bend
 from adapters.emulator.faults import Fault
 from adapters.emulator.instances import InstanceMaker
+from adapters.emulator.openai_messages import read_messages
 from adapters.emulator.openai_rules import Family
 from adapters.emulator.openai_wire import (
     CREATED,
@@ -24,7 +25,6 @@ from adapters.emulator.openai_wire import (
     check_schema,
     check_window,
     invalid,
-    read_picture,
     read_text_model,
 )
 from adapters.emulator.prose import count_tokens, cut_tokens, write_prose
@@ -36,7 +36,7 @@ FIELDS = frozenset(
     "service_tier logprobs top_logprobs logit_bias prompt_cache_key prompt_cache_options safety_identifier modalities "
     "prediction verbosity".split()
 )
-ROLES = ("system", "developer", "user", "assistant", "tool", "function")
+_MOST_STOPS = 4
 
 
 class ChatCompletions:
@@ -52,7 +52,8 @@ class ChatCompletions:
             message = "This model is only supported in v1/responses and not in v1/chat/completions."
             raise invalid(message, param="model")
         _check(body, model, family)
-        text, pictures = _read_messages(body)
+        read = read_messages(body)
+        text, pictures = read.text, read.pictures
         schema_text = json.dumps(body.get("response_format") or {}) + json.dumps(body.get("tools") or [])
         tokens = count_tokens(text) + PICTURE_TOKENS * len(pictures) + 3 + count_tokens(schema_text) // 2
         check_window(tokens, family, "messages")
@@ -124,16 +125,33 @@ def _check(body: dict[str, Any], model: str, family: Family) -> None:
     if family.reasons:
         check_sampling(body, family, effort, ("stop",))
     check_cap(body.get("max_completion_tokens", body.get("max_tokens")), family, "max_tokens")
+    _check_settings(body)
     _check_tools(body, model, family, effort)
     _check_format(body)
+
+
+def _check_settings(body: dict[str, Any]) -> None:
+    if body.get("stream_options") is not None and not body.get("stream"):
+        message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
+        raise invalid(message, param="stream_options")
+    stops = body.get("stop")
+    if isinstance(stops, list) and not 1 <= len(stops) <= _MOST_STOPS:
+        raise invalid(f"Invalid 'stop': expected an array of 1 to {_MOST_STOPS} strings.", param="stop")
+    for name, most in (("temperature", 2), ("top_p", 1)):
+        value = body.get(name)
+        if value is not None and not 0 <= value <= most:
+            raise invalid(f"Invalid '{name}': expected a value from 0 to {most}.", param=name)
 
 
 def _check_tools(body: dict[str, Any], model: str, family: Family, effort: str | None) -> None:
     tools = body.get("tools")
     if tools is None:
-        if "tool_choice" in body:
-            raise invalid("'tool_choice' is only allowed when 'tools' are specified.", param="tool_choice")
+        for name in ("tool_choice", "parallel_tool_calls"):
+            if name in body:
+                raise invalid(f"'{name}' is only allowed when 'tools' are specified.", param=name)
         return
+    if not isinstance(tools, list) or not tools:
+        raise invalid("Invalid 'tools': empty array.", code="empty_array", param="tools")
     if family.tools == "no" or (family.tools == "effort_none" and effort != "none"):
         raise invalid(
             f"Function tools with reasoning_effort are not supported for {model} in /v1/chat/completions.",
@@ -143,6 +161,16 @@ def _check_tools(body: dict[str, Any], model: str, family: Family, effort: str |
         function = tool.get("function") if isinstance(tool, dict) else None
         strict = isinstance(function, dict) and bool(function.get("strict"))
         check_function(function, f"tools[{place}].function", strict=strict)
+    _check_choice(body.get("tool_choice", "auto"), [tool["function"]["name"] for tool in tools])
+
+
+def _check_choice(choice: Any, names: list[str]) -> None:
+    if isinstance(choice, dict):
+        named = (choice.get("function") or {}).get("name")
+        if named not in names:
+            raise invalid(f"Tool choice '{named}' not found in 'tools' parameter.", param="tool_choice")
+    elif choice not in ("auto", "none", "required"):
+        raise invalid(f"Invalid value: '{choice}'.", code="invalid_value", param="tool_choice")
 
 
 def _check_format(body: dict[str, Any]) -> None:
@@ -160,27 +188,6 @@ def _check_format(body: dict[str, Any]) -> None:
             check_schema(shape.get("json_schema"), "response_format.json_schema", blamed="response_format")
         case other:
             raise invalid(f"Invalid value: '{other}'.", param="response_format.type")
-
-
-def _read_messages(body: dict[str, Any]) -> tuple[str, list[bytes]]:
-    messages = body.get("messages")
-    if not isinstance(messages, list) or not messages:
-        raise invalid("Invalid 'messages': empty array.", param="messages")
-    texts, pictures = [], []
-    for place, message in enumerate(messages):
-        if message.get("role") not in ROLES:
-            raise invalid(f"Invalid value: '{message.get('role')}'.", param=f"messages[{place}].role")
-        content = message.get("content")
-        parts: list[Any] = content if isinstance(content, list) else [{"type": "text", "text": content or ""}]
-        for part in parts:
-            if part.get("type") == "text":
-                texts.append(str(part.get("text", "")))
-            elif part.get("type") == "image_url":
-                url = (part.get("image_url") or {}).get("url", "")
-                pictures.append(read_picture(url, f"messages[{place}]"))
-            else:
-                raise invalid(f"Invalid content type '{part.get('type')}'.", param=f"messages[{place}].content")
-    return "\n".join(texts), pictures
 
 
 def _content(body: dict[str, Any], model: str, text: str, pictures: list[bytes], bent: str) -> tuple[str, str]:

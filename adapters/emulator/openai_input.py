@@ -1,14 +1,16 @@
 """What a request to OpenAI's responses says: the items of its `input`, checked as the API checks them."""
 
+import base64
 from dataclasses import dataclass, field
 from typing import Any
 
-from adapters.emulator.openai_wire import invalid, read_picture
+from adapters.emulator.openai_wire import invalid, not_found, read_picture
 from adapters.emulator.wire import Refused
 
 ROLES = ("user", "assistant", "system", "developer")
 SAID = {"assistant": ("output_text", "refusal")}
 HEARD = ("input_text", "input_image")
+_SEAL = b"sealed reasoning of "
 
 
 @dataclass(slots=True)
@@ -36,9 +38,42 @@ def read_input(body: dict[str, Any]) -> ReadInput:
         raise _missing("input")
     for place, item in enumerate(said):
         _read_item(item, f"input[{place}]", read)
+        _check_follower(item, said[place + 1] if place + 1 < len(said) else None)
     if unanswered := sorted(read.called - read.answered):
         raise invalid(f"No tool output found for function call {unanswered[0]}.", param="input")
     return read
+
+
+def seal_reasoning(digest: str) -> str:
+    """What stands for encrypted reasoning; `read_input` knows its own."""
+    return base64.b64encode(_SEAL + digest.encode()).decode("ascii")
+
+
+def _read_reasoning(item: dict[str, Any], where: str) -> None:
+    """Nothing is kept here, so reasoning has to be in the item itself."""
+    _require(item, where, ("id", "summary"))
+    if not str(item["id"]).startswith("rs_"):
+        raise invalid(f"Invalid '{where}.id': expected an ID that begins with 'rs'.", param=f"{where}.id")
+    sealed = item.get("encrypted_content")
+    if sealed is None:
+        raise not_found(f"Item with id '{item['id']}' not found. Items are not persisted when `store` is false.")
+    try:
+        known = base64.b64decode(str(sealed), validate=True).startswith(_SEAL)
+    except ValueError:
+        known = False
+    if not known:
+        raise invalid("The encrypted content could not be verified.", code="invalid_encrypted_content")
+
+
+def _check_follower(item: dict[str, Any], follower: Any) -> None:
+    if item.get("type") != "reasoning":
+        return
+    follows = isinstance(follower, dict) and (
+        follower.get("type") in ("function_call", "reasoning") or follower.get("role") == "assistant"
+    )
+    if not follows:
+        message = f"Item '{item['id']}' of type 'reasoning' was provided without its required following item."
+        raise invalid(message, param="input")
 
 
 def _read_item(item: Any, where: str, read: ReadInput) -> None:
@@ -52,6 +87,8 @@ def _read_item(item: Any, where: str, read: ReadInput) -> None:
             if not str(item.get("id", "fc_")).startswith("fc"):
                 raise invalid(f"Invalid '{where}.id': expected an ID that begins with 'fc'.", param=f"{where}.id")
             read.called.add(item["call_id"])
+        case "reasoning":
+            _read_reasoning(item, where)
         case "function_call_output":
             _require(item, where, ("call_id", "output"))
             if item["call_id"] not in read.called:

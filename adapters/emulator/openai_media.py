@@ -30,6 +30,8 @@ def prepare_embeddings(request: Request, body: dict[str, Any]) -> Prepared:
     model, asked = read_model(body, DIMENSIONS)
     check_fields(body, EMBEDDING_FIELDS)
     texts = _read_texts(body)
+    if body.get("encoding_format", "float") not in ("float", "base64"):
+        raise invalid(f"Invalid value: '{body['encoding_format']}'.", code="invalid_value", param="encoding_format")
     size = body.get("dimensions", DIMENSIONS[model])
     if "dimensions" in body and (model == "text-embedding-ada-002" or not 0 < size <= DIMENSIONS[model]):
         raise invalid("This model does not support specifying dimensions.", param="dimensions")

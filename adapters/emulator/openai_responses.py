@@ -11,7 +11,7 @@ from adapters.emulator.bending import bend
 from adapters.emulator.faults import Fault
 from adapters.emulator.instances import InstanceMaker
 from adapters.emulator.openai_events import stream_events
-from adapters.emulator.openai_input import ReadInput, read_input
+from adapters.emulator.openai_input import ReadInput, read_input, seal_reasoning
 from adapters.emulator.openai_rules import Family
 from adapters.emulator.openai_wire import (
     CREATED,
@@ -45,6 +45,12 @@ MOVED = {
     "verbosity": "text.verbosity",
 }
 REASONING_FIELDS = ("effort", "summary", "generate_summary", "context", "mode")
+INCLUDABLE = frozenset(
+    "file_search_call.results web_search_call.results web_search_call.action.sources message.input_image.image_url "
+    "computer_call_output.output.image_url code_interpreter_call.outputs reasoning.encrypted_content "
+    "message.output_text.logprobs".split()
+)
+SEALED = "reasoning.encrypted_content"
 LEAST_OUTPUT = 16
 
 
@@ -86,7 +92,8 @@ class Responses:
             reasoning, finished = min(reasoning, cap), False
             written = cut_tokens(written, cap - reasoning)
             item |= {"status": "incomplete", "content": [_output_text(written)] if written else []}
-        thought = [{"type": "reasoning", "id": f"rs_{digest[:24]}", "summary": []}] if reasoning else []
+        sealed = {"encrypted_content": seal_reasoning(digest)} if SEALED in (body.get("include") or ()) else {}
+        thought = [{"type": "reasoning", "id": f"rs_{digest[:24]}", "summary": [], **sealed}] if reasoning else []
         spent = count_tokens(written) + reasoning
         return _echo(body) | {
             "id": f"resp_{digest[:24]}",
@@ -119,6 +126,7 @@ def _check(body: dict[str, Any], family: Family) -> None:
             )  # fmt: skip
     check_fields(body, FIELDS)
     _check_what_is_kept(body)
+    _check_include(body, family)
     effort = _read_effort(body, family)
     check_sampling(body, family, effort, ("temperature", "top_p"))
     check_cap(body.get("max_output_tokens"), family, "max_output_tokens", LEAST_OUTPUT)
@@ -135,6 +143,14 @@ def _check_what_is_kept(body: dict[str, Any]) -> None:
     for name in ("background", "conversation", "prompt"):
         if body.get(name):
             raise invalid(f"The emulator keeps nothing, so it takes no '{name}'.", param=name)
+
+
+def _check_include(body: dict[str, Any], family: Family) -> None:
+    named = body.get("include") or ()
+    if unknown := [one for one in named if one not in INCLUDABLE]:
+        raise invalid(f"Invalid value: '{unknown[0]}'.", code="invalid_value", param="include[0]")
+    if SEALED in named and not family.reasons:
+        raise invalid("Encrypted content is not supported with this model.", param="include")
 
 
 def _read_effort(body: dict[str, Any], family: Family) -> str | None:

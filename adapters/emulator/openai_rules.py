@@ -86,8 +86,11 @@ def _faults(node: Any, path: tuple[str, ...], depth: int, counts: dict[str, int]
         yield f"{where}'{node['format']}' is not a supported format."
     if not {"type", "$ref", "anyOf", "enum", "const"} & node.keys():
         yield where + "schema must have a 'type' key."
-    counts["enums"] += len(node.get("enum") or ())
-    counts["characters"] += sum(len(str(one)) for one in node.get("enum") or ())
+    values = node.get("enum") or ()
+    if len(values) > 250 and sum(len(one) for one in values if isinstance(one, str)) > 15_000:
+        yield where + "an enum of more than 250 values may have 15000 characters."
+    counts["enums"] += len(values)
+    counts["characters"] += sum(len(str(one)) for one in values)
     said = node.get("type")
     kinds = said if isinstance(said, list) else [said]
     if "object" in kinds:

@@ -33,6 +33,11 @@ def invalid(message: str, *, code: str | None = None, param: str | None = None) 
     return Refused(_error(400, "invalid_request_error", code, message, param))
 
 
+def not_found(message: str) -> Refused:
+    """A 404 about something that a request names."""
+    return Refused(_error(404, "invalid_request_error", None, message))
+
+
 def answer_fault(fault: Fault) -> Response:
     """What OpenAI says when it meets one of `faults.ERRORS`."""
     status, kind, code, message = ERRORS[fault.name]

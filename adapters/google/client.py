@@ -12,6 +12,16 @@ if TYPE_CHECKING:
     import httpx2
     from google.genai.client import AsyncClient
 
+# Where a call goes and how often is not for its options to say: left to itself, the SDK makes one call into many.
+NOT_FOR_CALLERS = (
+    "http_options",
+    "automatic_continuation",
+    "automatic_function_calling",
+    "candidate_count",
+    "should_return_http_response",
+)
+# A seed is a 32-bit integer there.
+SEEDS = 2**31
 _DEFAULT_VERSION = "v1"
 
 

@@ -1,10 +1,11 @@
 """Vectors by `:batchEmbedContents`."""
 
+import math
 from typing import Any
 
 from adapters.answers import USAGE_ESTIMATED, estimate_tokens, provider_options
 from adapters.google.answers import request_id_of
-from adapters.google.client import call_options, google_client
+from adapters.google.client import NOT_FOR_CALLERS, call_options, google_client
 from adapters.google.errors import explain_error
 from adapters.pool import ProviderPool
 from adapters.transport import calling, preparing
@@ -23,7 +24,7 @@ async def embed_texts(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
 
     with preparing(call, PATH, ":embedContent"):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
-        options, warnings = provider_options(call)
+        options, warnings = provider_options(call, *NOT_FOR_CALLERS)
         dimensions = accepted.values.get("dimensions")
         said: dict[str, Any] = {"output_dimensionality": dimensions} if dimensions is not None else {}
         config = types.EmbedContentConfig(**{**said, "http_options": call_options(call), **options})
@@ -39,7 +40,7 @@ async def embed_texts(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
 
 def _read(reply: Any, call: ProviderCall) -> ProviderAnswer:
     texts = call.request.texts
-    vectors = [list(one.values or ()) for one in reply.embeddings or ()]
+    vectors = [_to_unit(list(one.values or ())) for one in reply.embeddings or ()]
     told = getattr(reply.usage_metadata, "prompt_token_count", None)
     usage = Usage(told if told is not None else estimate_tokens(*texts))
     if len(vectors) != len(texts) or not all(vectors):
@@ -54,3 +55,9 @@ def _read(reply: Any, call: ProviderCall) -> ProviderAnswer:
         request_id=request_id_of(reply),
         warnings=[USAGE_ESTIMATED] if told is None else [],
     )
+
+
+def _to_unit(vector: list[float]) -> list[float]:
+    """Of length 1, as everybody else's are: gemini-embedding-001 only cuts a vector to the dimensions asked for."""
+    length = math.hypot(*vector)
+    return vector if not length or abs(length - 1) < 1e-3 else [one / length for one in vector]

@@ -1,12 +1,23 @@
 """Text by `:generateContent`."""
 
+from contextlib import aclosing
 from typing import Any
 
-from adapters.answers import JsonPlan, plan_json, provider_options, require_text, restore_json, system_text
+from adapters.answers import (
+    GO_ON,
+    JsonPlan,
+    plan_json,
+    provider_options,
+    require_text,
+    restore_json,
+    system_text,
+    warn_of_going_on,
+)
 from adapters.google.answers import read_candidate, read_text, read_usage, request_id_of, to_tool_call
-from adapters.google.client import call_options, google_client
+from adapters.google.client import NOT_FOR_CALLERS, SEEDS, call_options, google_client
 from adapters.google.contents import to_contents, to_tool_config, to_tools
 from adapters.google.errors import explain_error
+from adapters.google.stream import gather_reply
 from adapters.pool import ProviderPool
 from adapters.schemas import to_google
 from adapters.transport import calling, preparing
@@ -16,6 +27,8 @@ from core.provider import ProviderAnswer, ProviderCall
 
 HANDLER = "google.generate_content"
 PATH = ":generateContent"
+# Gemini 4 gives no more than this in one piece; what may become longer is streamed.
+STREAMED_ABOVE_TOKENS = 32_768
 _LEVELS = {
     "none": "MINIMAL",
     "minimal": "MINIMAL",
@@ -29,28 +42,47 @@ _BUDGETS = {"none": 0, "minimal": 512, "low": 1024, "medium": 8192, "high": 24_5
 
 
 async def generate_content(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
-    """One generation, not streamed and not continued."""
+    """One generation, never continued; streamed on the wire when it may become long, whole for the caller."""
     from google.genai import types
 
     with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         plan = plan_json(call, to_google)
-        options, warnings = provider_options(call)
+        options, warnings = provider_options(call, *NOT_FOR_CALLERS)
         config = types.GenerateContentConfig(**{**_config(call, accepted, plan), **options})
-        contents: list[Any] = [types.Content(**one) for one in _contents(call, plan)]
+        contents, asked = _contents(call, plan)
+        given: dict[str, Any] = {"model": call.model.model_id, "config": config}
+        given["contents"] = [types.Content(**one) for one in contents]
+    models = google_client(pool, call.base_url).models
     async with calling(call, explain_error):
-        reply = await google_client(pool, call.base_url).models.generate_content(
-            model=call.model.model_id, contents=contents, config=config
-        )
+        if _may_be_long(call, accepted):
+            async with aclosing(await models.generate_content_stream(**given)) as chunks:  # type: ignore[type-var]
+                reply = await gather_reply(chunks)
+        else:
+            reply = await models.generate_content(**given)
         answer = _read(reply, call, plan)
-    answer.warnings = [*accepted.warnings, *plan.warnings, *warnings, *answer.warnings]
+    answer.warnings = [*accepted.warnings, *plan.warnings, *asked, *warnings, *answer.warnings]
     return answer
 
 
-def _contents(call: ProviderCall, plan: JsonPlan) -> list[dict[str, Any]]:
-    """Gemini wants at least one turn; system words alone become it."""
-    alone = [{"role": "user", "parts": [{"text": system_text(call, plan.instruction) or " "}]}]
-    return to_contents(call) or alone
+def _may_be_long(call: ProviderCall, accepted: Accepted) -> bool:
+    """By the limit that was asked for; without one by the model's own, where the catalog says that the model gives
+    less in one piece (`streamed_above`)."""
+    said = call.model.parameters.get("streamed_above")
+    asked = accepted.values.get("max_output_tokens")
+    if asked is None:
+        return said is not None and (call.model.max_output_tokens or 0) > said
+    return bool(asked > (STREAMED_ABOVE_TOKENS if said is None else said))
+
+
+def _contents(call: ProviderCall, plan: JsonPlan) -> tuple[list[dict[str, Any]], list[str]]:
+    """Gemini wants at least one turn; system words alone become it. The newest want the last to be the user's."""
+    contents = to_contents(call)
+    if not contents:
+        return [{"role": "user", "parts": [{"text": system_text(call, plan.instruction) or " "}]}], []
+    if contents[-1]["role"] == "user" or call.model.parameters.get("prefill") not in (False, "no"):
+        return contents, []
+    return [*contents, {"role": "user", "parts": [{"text": GO_ON}]}], [warn_of_going_on(call)]
 
 
 def _config(call: ProviderCall, accepted: Accepted, plan: JsonPlan) -> dict[str, Any]:
@@ -61,9 +93,11 @@ def _config(call: ProviderCall, accepted: Accepted, plan: JsonPlan) -> dict[str,
         "automatic_function_calling": {"disable": True},
         "http_options": call_options(call),
     }
-    for name in ("temperature", "top_p", "seed", "max_output_tokens"):
+    for name in ("temperature", "top_p", "max_output_tokens"):
         if name in values:
             config[name] = values[name]
+    if "seed" in values:
+        config["seed"] = values["seed"] % SEEDS
     if (stop := values.get("stop")) is not None:
         config["stop_sequences"] = [stop] if isinstance(stop, str) else stop
     if effort := values.get("reasoning_effort"):

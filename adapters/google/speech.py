@@ -7,7 +7,7 @@ from typing import Any
 from adapters.answers import choose_voice, provider_options, speech_defaults, speech_text
 from adapters.audio import PCM_RATE, encode_pcm
 from adapters.google.answers import read_candidate, read_usage, request_id_of
-from adapters.google.client import call_options, google_client
+from adapters.google.client import NOT_FOR_CALLERS, SEEDS, call_options, google_client
 from adapters.google.errors import explain_error
 from adapters.pool import ProviderPool
 from adapters.transport import calling, preparing
@@ -25,7 +25,7 @@ async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
 
     with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, speech_defaults(call))
-        options, warnings = provider_options(call)
+        options, warnings = provider_options(call, *NOT_FOR_CALLERS)
         config = types.GenerateContentConfig(**{**_config(call, accepted.values), **options})
     target = call.request.format or "mp3"
     async with calling(call, explain_error):
@@ -70,7 +70,7 @@ def _config(call: ProviderCall, values: dict[str, Any]) -> dict[str, Any]:
         "automatic_continuation": False,
         "automatic_function_calling": {"disable": True},
         "http_options": call_options(call),
-    } | {name: values[name] for name in ("seed",) if name in values}
+    } | ({"seed": values["seed"] % SEEDS} if "seed" in values else {})
 
 
 def _pcm(parts: list[Any]) -> tuple[bytes, int]:

@@ -1,6 +1,5 @@
 """Text by `POST /chat/completions`."""
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from adapters.answers import (
@@ -12,7 +11,7 @@ from adapters.answers import (
     restore_json,
 )
 from adapters.openai.client import call_options, openai_client
-from adapters.openai.errors import describe_refusal, explain_error
+from adapters.openai.errors import error_inside, explain_error
 from adapters.openai.messages import to_messages
 from adapters.openai.usage import count, estimate_usage
 from adapters.pool import ProviderPool
@@ -25,15 +24,17 @@ from core.result import Usage
 
 HANDLER = "openai.chat_completions"
 PATH = "/chat/completions"
+# Choices beyond the first would be billed and thrown away.
+_NOT_FOR_CALLERS = ("store", "n")
 _FINISHES = {"length": "length", "tool_calls": "tool_calls", "function_call": "tool_calls"}
 
 
 async def complete_chat(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
-    """One chat completion, not streamed."""
+    """One chat completion, not streamed, and not stored."""
     with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         plan = plan_json(call, to_openai_strict)
-        options, warnings = provider_options(call)
+        options, warnings = provider_options(call, *_NOT_FOR_CALLERS)
         body = _body(call, accepted, plan)
     client = cast("Any", openai_client(pool, call.base_url))
     async with calling(call, explain_error):
@@ -105,12 +106,8 @@ def _read(completion: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer
 
 
 def _no_choices(completion: Any, call: ProviderCall, request_id: str | None) -> ProviderError:
-    """Gateways put errors of their upstream into a 200."""
-    extra = getattr(completion, "model_extra", None) or {}
-    if isinstance(inner := extra.get("error"), Mapping):
-        code = inner.get("code")
-        status = code if isinstance(code, int) and 400 <= code < 600 else 502
-        return describe_refusal(status, inner, {}, call, request_id)
+    if error := error_inside(getattr(completion, "model_extra", None), call, request_id):
+        return error
     return ProviderError(
         ErrorKind.invalid_response, "The answer is not a chat completion", status=200, request_id=request_id
     )

@@ -36,4 +36,6 @@ def call_options(call: ProviderCall) -> dict[str, Any]:
 def _build(base_url: str, http: "httpx2.AsyncClient") -> "AsyncOpenAI":
     from openai import AsyncOpenAI
 
-    return AsyncOpenAI(api_key=NO_KEY, base_url=base_url, max_retries=0, http_client=http)
+    client = AsyncOpenAI(api_key=NO_KEY, base_url=base_url, max_retries=0, http_client=http)
+    client._custom_headers = {}  # what OPENAI_CUSTOM_HEADERS holds is not for every address
+    return client

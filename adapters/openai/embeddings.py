@@ -4,10 +4,11 @@ from typing import Any, cast
 
 from adapters.answers import USAGE_ESTIMATED, estimate_tokens, provider_options
 from adapters.openai.client import call_options, openai_client
-from adapters.openai.errors import explain_error
+from adapters.openai.errors import error_inside, explain_error
 from adapters.pool import ProviderPool
 from adapters.transport import calling, preparing
 from core.acceptance import accept_parameters
+from core.jsonio import load_json
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.result import Usage
 
@@ -21,24 +22,31 @@ async def embed_texts(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         options, warnings = provider_options(call)
     client = cast("Any", openai_client(pool, call.base_url))
-    async with calling(call, _explain):
-        reply = await client.embeddings.create(
+    async with calling(call, explain_error):
+        raw = await client.embeddings.with_raw_response.create(
             model=call.model.model_id,
             input=call.request.texts,
             **accepted.values,
             **call_options(call),
             extra_body=options or None,
         )
-        answer = _read(reply, call)
+        answer = _read(_parse(raw, call), call)
     answer.warnings = [*accepted.warnings, *warnings, *answer.warnings]
     return answer
 
 
-def _explain(error: Exception, call: ProviderCall) -> ProviderError | None:
-    """The SDK has words of its own for an answer without vectors."""
-    if isinstance(error, ValueError) and "No embedding data" in str(error):
-        return ProviderError(ErrorKind.invalid_response, "The answer has no vectors", status=200)
-    return explain_error(error, call)
+def _parse(raw: Any, call: ProviderCall) -> Any:
+    """With its vectors as numbers. The SDK has words of its own for an answer without any, and none for an error that
+    stands in their place."""
+    try:
+        return raw.parse()
+    except ValueError as error:
+        if "No embedding data" not in str(error):
+            raise
+    request_id = raw.headers.get("x-request-id")
+    raise error_inside(load_json(raw.content), call, request_id) or ProviderError(
+        ErrorKind.invalid_response, "The answer has no vectors", status=200, request_id=request_id
+    )
 
 
 def _read(reply: Any, call: ProviderCall) -> ProviderAnswer:

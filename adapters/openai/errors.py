@@ -29,7 +29,9 @@ _POLICY = frozenset(
         "cyber_policy",
     }
 )
-_CONTEXT_CODES = frozenset({"context_length_exceeded", "exceed_context_size_error", "string_above_max_length"})
+_CONTEXT_CODES = frozenset(
+    {"context_length_exceeded", "exceed_context_size_error", "string_above_max_length", "string_too_long"}
+)
 _CONTEXT_WORDS = (
     "maximum context length",
     "context window",
@@ -37,6 +39,7 @@ _CONTEXT_WORDS = (
     "available context size",
     "maximum input length",
     "exceeds the context",
+    "string_too_long",
 )
 _MODEL_CODES = frozenset({"model_not_found", "model_not_available", "unsupported_model"})
 _KEY_CODES = frozenset({"invalid_api_key", "account_deactivated", "ip_not_authorized"})
@@ -81,6 +84,16 @@ def _refused(status: int, named: set[str | None], words: str) -> ErrorKind:
     if named & _KEY_CODES:
         return ErrorKind.auth
     return ErrorKind.context_length if status == 413 and "token" in words else ErrorKind.invalid_request
+
+
+def error_inside(body: Any, call: ProviderCall, request_id: str | None) -> ProviderError | None:
+    """The error that a gateway put into a 200, read as if it had come with its own status; None where there is none."""
+    inner = body.get("error") if isinstance(body, Mapping) else None
+    if not isinstance(inner, Mapping):
+        return None
+    code = inner.get("code")
+    status = code if isinstance(code, int) and 400 <= code < 600 else 502
+    return describe_refusal(status, inner, {}, call, request_id)
 
 
 def explain_error(error: Exception, call: ProviderCall) -> ProviderError | None:

@@ -11,6 +11,7 @@ from core.request import ImagePart, Message, Part
 
 Item = dict[str, Any]
 
+_REASONING = ("type", "id", "summary", "encrypted_content")
 _NOTHING: Item = {"type": "object", "properties": {}, "additionalProperties": False}
 
 
@@ -65,16 +66,35 @@ def to_format(call: ProviderCall, plan: JsonPlan) -> Item | None:
     return named | {"schema": converted.schema}
 
 
+def keep_reasoning(items: list[Item], call: ProviderCall) -> Item:
+    """What stays beside a tool call of the reasoning that led to it. Only the model that thought it reads it."""
+    kept = [{name: item[name] for name in _REASONING if item.get(name) is not None} for item in items]
+    return {"openai": {"model": call.model.model_id, "reasoning": kept}}
+
+
 def _to_items(turn: Message, call: ProviderCall) -> Iterator[Item]:
+    """Reasoning goes back before what came of it: the words of its turn and the call."""
     if turn.role == "tool":
         yield {"type": "function_call_output", "call_id": turn.tool_call_id, "output": text_of(turn)}
         return
-    if turn.content or not turn.tool_calls:
-        yield {"role": turn.role, "content": _content(turn, call)}
-    for one in turn.tool_calls or ():
+    calls = turn.tool_calls or []
+    said = [{"role": turn.role, "content": _content(turn, call)}] if turn.content or not calls else []
+    yield from _reasoning(calls[0], call) if calls else ()
+    yield from said
+    for place, one in enumerate(calls):
+        yield from _reasoning(one, call) if place else ()
         function = one["function"]
         arguments = function.get("arguments") or "{}"
         yield {"type": "function_call", "call_id": one["id"], "name": function["name"], "arguments": arguments}
+
+
+def _reasoning(one: Mapping[str, Any], call: ProviderCall) -> list[Item]:
+    """As `keep_reasoning` put it beside the call. What is not encrypted OpenAI would look for where nothing is kept."""
+    kept = (one.get("extra_content") or {}).get("openai") or {}
+    found = kept.get("reasoning")
+    if not isinstance(found, list) or kept.get("model", call.model.model_id) != call.model.model_id:
+        return []
+    return [item for item in found if isinstance(item, dict) and item.get("encrypted_content")]
 
 
 def _content(turn: Message, call: ProviderCall) -> str | list[Item]:

@@ -13,7 +13,7 @@ from adapters.answers import (
 )
 from adapters.openai.client import call_options, openai_client
 from adapters.openai.errors import classify, explain_error
-from adapters.openai.items import to_format, to_input, to_tool_choice, to_tools
+from adapters.openai.items import keep_reasoning, to_format, to_input, to_tool_choice, to_tools
 from adapters.openai.usage import count, estimate_usage
 from adapters.pool import ProviderPool
 from adapters.schemas import to_openai_strict
@@ -36,7 +36,8 @@ _STATUS_OF_FAILURE = {
 
 
 async def create_response(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
-    """One response, not streamed, not stored."""
+    """One response, not streamed, not stored. What a model thought before it called a tool comes back encrypted, stays
+    beside the tool call, and goes back with it."""
     with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         plan = plan_json(call, to_openai_strict)
@@ -61,6 +62,8 @@ def _body(call: ProviderCall, accepted: Accepted, plan: JsonPlan) -> dict[str, A
         body["reasoning"] = {"effort": values["reasoning_effort"]}
     if "tools" in values:
         body["tools"] = to_tools(values["tools"])
+        if _reasons(call):
+            body["include"] = ["reasoning.encrypted_content"]
         if "tool_choice" in values:
             body["tool_choice"] = to_tool_choice(values["tool_choice"])
     if shape := to_format(call, plan):
@@ -68,19 +71,25 @@ def _body(call: ProviderCall, accepted: Accepted, plan: JsonPlan) -> dict[str, A
     return body
 
 
+def _reasons(call: ProviderCall) -> bool:
+    """Only a model that reasons may be asked for its reasoning; one of which nothing is known is not."""
+    return bool(call.model.parameters.get("effort")) or "reasoning" in call.model.capabilities
+
+
 def _options(call: ProviderCall, body: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]:
     """The caller's options; those that share an object with our own fields are joined with them."""
-    options, warnings = provider_options(call)
-    ours = [name for name in _NOT_FOR_CALLERS if options.pop(name, None) is not None]
+    options, warnings = provider_options(call, *_NOT_FOR_CALLERS)
     for name in _MERGED:
         if isinstance(options.get(name), Mapping):
             options[name] = {**body.get(name, {}), **options[name]}
-    return options, [*warnings, *(f"provider_options.{name}: not for callers to set, left out" for name in ours)]
+    if isinstance(options.get("include"), list):
+        options["include"] = list(dict.fromkeys([*body.get("include", ()), *options["include"]]))
+    return options, warnings
 
 
 def _read(response: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
     request_id: str | None = getattr(response, "_request_id", None)
-    said, refusal, tool_calls = _read_output(response)
+    said, refusal, tool_calls = _read_output(response, call)
     told = _read_usage(response)
     finish = _finish(response, call, told)
     usage = told or estimate_usage(call, said)
@@ -137,16 +146,22 @@ def _failure(failure: Any, call: ProviderCall, request_id: str | None, told: Usa
     return ProviderError(kind, words, status=200, code=str(code) if code else named, request_id=request_id, usage=told)
 
 
-def _read_output(response: Any) -> tuple[str, str | None, list[dict[str, Any]]]:
+def _read_output(response: Any, call: ProviderCall) -> tuple[str, str | None, list[dict[str, Any]]]:
     """Text, refusal and tool calls. What a model remarks on its way (`commentary`) is the text only if there is no
-    other; reasoning is passed over."""
+    other; encrypted reasoning stays beside the tool call that follows it, other reasoning is passed over."""
     final: list[str] = []
     remarks: list[str] = []
     refusal: str | None = None
     tool_calls: list[dict[str, Any]] = []
+    thoughts: list[dict[str, Any]] = []
     for item in getattr(response, "output", None) or ():
-        if item.type in ("function_call", "custom_tool_call"):
-            tool_calls.append(_tool_call(item))
+        if item.type == "reasoning" and getattr(item, "encrypted_content", None):
+            thoughts.append(item.to_dict(mode="json"))
+        elif item.type in ("function_call", "custom_tool_call"):
+            tool_calls.append(
+                _tool_call(item) | ({"extra_content": keep_reasoning(thoughts, call)} if thoughts else {})
+            )
+            thoughts = []
         elif item.type == "message":
             texts = remarks if getattr(item, "phase", None) == "commentary" else final
             for part in item.content or ():

@@ -16,7 +16,7 @@ from adapters.answers import (
 )
 from adapters.audio import measure_duration_s, mend_wav
 from adapters.openai.client import call_options, openai_client
-from adapters.openai.errors import describe_refusal, explain_error
+from adapters.openai.errors import describe_refusal, error_inside, explain_error
 from adapters.pool import ProviderPool
 from adapters.transport import calling, preparing
 from core.acceptance import accept_parameters
@@ -85,7 +85,10 @@ def _read(response: Any, call: ProviderCall) -> _Spoken:
     if media_type.startswith("text/event-stream"):
         spoken = _read_events(response.content.splitlines(), call, request_id)
     elif media_type.startswith(("application/json", "text/")):
-        raise ProviderError(ErrorKind.invalid_response, "The answer is not audio", status=200, request_id=request_id)
+        said = load_json(response.content) if media_type.startswith("application/json") else None
+        raise error_inside(said, call, request_id) or ProviderError(
+            ErrorKind.invalid_response, "The answer is not audio", status=200, request_id=request_id
+        )
     else:
         spoken = _Spoken(response.content, request_id, None)
     if not spoken.audio:

@@ -7,7 +7,7 @@ from fastapi.responses import FileResponse, Response, StreamingResponse
 
 from core.errors import Conflict, NotFound, RequestRefused
 from core.jsonio import dump_json
-from core.request import JobRequest
+from core.request import AUDIO_TYPES, JobRequest
 from core.request_checks import read_request
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.bodies import MAX_WAIT_S, id_of, idempotency_of, preferred_wait_s, read_body
@@ -22,14 +22,6 @@ from sql.calls import select_calls
 from sql.reading import read_job, select_jobs
 
 GENERATE_WAIT_S = 120.0
-AUDIO_TYPES = {
-    "mp3": "audio/mpeg",
-    "opus": "audio/ogg",
-    "aac": "audio/aac",
-    "flac": "audio/flac",
-    "wav": "audio/wav",
-    "pcm": "audio/L16;rate=24000",
-}
 REQUEST_DOCS: dict[str, Any] = {
     "requestBody": {
         "required": True,

@@ -18,6 +18,7 @@ COMMANDS = {
     "batch": ("jobs", "Submit a file of jobs, one JSON object a line."),
     "jobs": ("jobs", "List jobs, or show one."),
     "watch": ("jobs", "Follow a job or a batch until it is done."),
+    "voices": ("voices", "List voices, or let one speak."),
     "usage": ("jobs", "Show what was spent."),
     "routes": ("operating", "Explain where a request would go."),
     "story": ("story", "Write and narrate a story."),

@@ -1,7 +1,8 @@
 """What the conformance suite runs over: every handler, with a model of its provider's and what is known of it.
 
-The suite is `test_text_answers`, `test_speech_and_vectors` and `test_failures`: over HTTP with the real SDKs, the same
-request gives the same shape of answer and the same failure the same error, whoever the provider is.
+The suite is `test_text_answers`, `test_speech_and_vectors`, `test_failures` and every `test_conformance_…`: over HTTP
+with the real SDKs, the same request gives the same shape of answer and the same failure the same error, whoever the
+provider is.
 """
 
 from typing import Any

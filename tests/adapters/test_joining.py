@@ -10,7 +10,8 @@ import pytest
 import soundfile
 
 from adapters.audio import PCM_RATE, encode_pcm, measure_duration_s
-from adapters.joining import JOINABLE, JoinedFile
+from adapters.joining import JoinedFile
+from core.request import JOINABLE_FORMATS
 
 
 def hum(seconds: float, rate: int = PCM_RATE) -> bytes:
@@ -19,7 +20,7 @@ def hum(seconds: float, rate: int = PCM_RATE) -> bytes:
     return bytes((20_000 * np.cos(2 * np.pi * 201.3 * times)).astype("<i2").tobytes())
 
 
-@pytest.mark.parametrize("target", sorted(JOINABLE))
+@pytest.mark.parametrize("target", sorted(JOINABLE_FORMATS))
 def test_a_joined_file_is_as_long_as_its_parts_and_pauses(tmp_path: Path, target: str) -> None:
     path = tmp_path / f"joined.{target}"
     with JoinedFile(path, target) as joined:

@@ -1,6 +1,8 @@
 """Conformance: speech and embeddings, whoever makes them."""
 
 import io
+from dataclasses import replace
+from typing import Any
 
 import mutagen
 import pytest
@@ -8,8 +10,11 @@ import pytest
 from adapters.audio import measure_duration_s
 from adapters.registry import HANDLERS
 from core.catalog import Voice
+from core.jsonio import load_json
 from core.provider import ErrorKind
+from tests.adapters.calls import make_call
 from tests.adapters.conftest import Providers
+from tests.adapters.server import Asked, Reply, serving
 from tests.adapters.suite import EMBEDDING, SPEECH, ask, fail
 
 SPOKEN = "The lighthouse keeper counted the ships, and then the stars, until the morning came."
@@ -99,3 +104,35 @@ async def test_a_voice_is_mapped_or_taken_at_its_word(providers: Providers, hand
     error = await fail(providers, handler, voice="nobody", format="pcm")
     assert error.kind is ErrorKind.invalid_request
     assert "nobody" in error.message
+
+
+@pytest.mark.parametrize("handler", SPEECH)
+async def test_word_times_are_given_or_named(providers: Providers, handler: str) -> None:
+    answer = await ask(providers, handler, input=SPOKEN, format="wav", timestamps=True)
+    assert answer.audio is not None
+    seconds = measure_duration_s(answer.audio, "wav")
+    if handler != "elevenlabs.text_to_speech":
+        assert answer.words is None
+        assert [warning.partition(":")[0] for warning in answer.warnings] == ["timestamps"]
+        return
+    assert answer.words is not None
+    assert [word.word for word in answer.words] == SPOKEN.split()
+    assert all(0 <= word.start_s < word.end_s <= seconds + 0.1 for word in answer.words)
+    assert answer.usage.characters == len(SPOKEN)
+    assert answer.request_id
+    assert answer.warnings == []
+
+
+async def test_only_a_model_that_takes_it_is_told_what_comes_before_and_behind(providers: Providers) -> None:
+    bodies: list[dict[str, Any]] = []
+
+    def answer(asked: Asked) -> Reply:
+        bodies.append(load_json(asked.body))
+        return Reply(b"sound", headers={"content-type": "audio/mpeg"})
+
+    async with serving(answer) as url:
+        for told in (True, False):
+            call = make_call("elevenlabs.text_to_speech", base_url=url, parameters={"stitching": told}, input=SPOKEN)
+            await providers.call(replace(call, previous_text="The evening came.", next_text="And then he slept."))
+    assert (bodies[0]["previous_text"], bodies[0]["next_text"]) == ("The evening came.", "And then he slept.")
+    assert not {"previous_text", "next_text"} & bodies[1].keys()

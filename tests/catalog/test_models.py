@@ -33,6 +33,7 @@ WORDS = {
     "default_effort": set(EFFORTS),
     "stop": {"yes"},
     "seed": {"no"},
+    "streamed_above": {32_768},
 }
 SWITCHES = {"instructions", "dimensions", "stitching", "language", "forced_tool_choice", "prefill"}
 
@@ -137,7 +138,11 @@ def test_parameters_speak_the_words_that_adapters_know(shipped: Catalog) -> None
         ("gpt-6-astra", {"sampling": "no", "tools": "no", "effort": ["low", "medium", "high", "xhigh"]}),
         ("gpt-6.1-sol", {"sampling": "no", "tools": "no"}),
         ("gpt-6.2-sol", {"sampling": "no", "tools": "yes", "effort": ["low", "medium", "high", "xhigh"]}),
+        ("gpt-5.5-pro", {"sampling": "no", "tools": "yes", "effort": ["medium", "high", "xhigh"]}),
+        ("gpt-5.4-pro", {"effort": ["medium", "high", "xhigh"], "token_cap": "max_output_tokens"}),
+        ("gpt-5.3-codex", {"sampling": "no", "effort": ["low", "medium", "high", "xhigh"]}),
         ("gemini-4-argon", {"sampling": "ignored", "thinking": "level", "effort": ["low", "medium", "high"]}),
+        ("gemini-4-carbon", {"streamed_above": 32_768, "prefill": False}),
         ("gemini-2.5-flash", {"sampling": "yes", "thinking": "budget"}),
         ("claude-opus-5-5", {"thinking": "always", "forced_tool_choice": False, "prefill": False, "sampling": "no"}),
         ("claude-fable-5", {"thinking": "always", "forced_tool_choice": True, "prefill": False}),
@@ -227,7 +232,7 @@ def test_every_handler_has_an_endpoint_and_keys_are_only_referenced(shipped: Cat
     keys = {one["provider"]: one["credential"] for one in shipped.provider_endpoints}
     assert keys == {
         "openai": "env:OPENAI_API_KEY",
-        "google": "env:GEMINI_API_KEY",
+        "google": "env:GEMINI_API_KEY,GOOGLE_API_KEY",
         "elevenlabs": "env:ELEVENLABS_API_KEY",
         "anthropic": "env:ANTHROPIC_API_KEY",
         "mistral": "env:MISTRAL_API_KEY",

@@ -292,3 +292,21 @@ def test_a_long_story_shows_what_runs_on_a_small_screen() -> None:
     assert shown[0]["status"] == "in_progress"
     assert fit(jobs[:5], 20) == (0, jobs[:5], 0)
     assert dump_json(fit([], 20)) == b"[0,[],0]"
+
+
+async def test_voices_are_listed_and_sampled(run: Command, tmp_path: Path) -> None:
+    listed = (await run("voices", "--json")).json
+    narrators = {row["provider"]: row for row in listed if row["voice"] == "narrator"}
+    assert narrators["elevenlabs"]["models"][0] == "eleven_multilingual_v2:JBFqnCBsd6RMkjVDRZzb"
+    shown = await run("voices")
+    assert shown.out.splitlines()[0].split() == ["voice", "provider", "provider", "voice", "id", "model"]
+    sampled = await run("voices", "sample", "narrator", "--out", "samples", "--json")
+    assert sampled.code == 0, sampled.err
+    assert {row["provider"] for row in sampled.json} == {name for name, row in narrators.items() if row["models"]}
+    for row in sampled.json:
+        sound = tmp_path / row["file"]
+        assert sound.stat().st_size > 5_000
+        assert 3 < row["duration_s"] < 10
+        assert row["cost"] > 0
+    nobody = await run("voices", "sample", "nobody")
+    assert (nobody.code, "no voice 'nobody'" in nobody.err) == (2, True)

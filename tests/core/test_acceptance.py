@@ -113,3 +113,20 @@ def test_what_a_handler_has_no_words_for_is_refused() -> None:
     assert refused_parameters(request, speech, "somebody.speech", {}) == []
     assert refused_parameters(asking(stop="x", seed=1), model(), "openai.responses", {}) == ["stop", "seed"]
     assert "instructions" in refused_parameters(request, model("speech", instructions="no"), "openai.speech", {})
+
+
+def test_a_stop_of_white_space_alone_is_none_to_claude() -> None:
+    handler, claude = "anthropic.messages", model(sampling="no", stop="yes")
+    some = accept_parameters(asking(stop=["\n\n", "END"]), claude, handler, {})
+    assert (some.values["stop"], some.altered) == (["END"], ["stop"])
+    assert refused_parameters(asking(stop="\n"), claude, handler, {}) == ["stop"]
+    assert accept_parameters(asking(stop=["\n"]), model(), CHAT, {}).warnings == []
+
+
+def test_a_claude_that_always_thinks_does_so_before_a_forced_tool_too() -> None:
+    handler = "anthropic.messages"
+    forced = asking(tools=TOOLS, tool_choice="required", reasoning_effort="high")
+    always = accept_parameters(forced, model(thinking="always", effort=["low", "high"]), handler, {})
+    assert (always.values["reasoning_effort"], always.warnings) == ("high", [])
+    adaptive = accept_parameters(forced, model(thinking="adaptive", effort=["none", "high"]), handler, {})
+    assert adaptive.values["reasoning_effort"] == "none"

@@ -39,6 +39,33 @@ def test_a_prompt_above_the_threshold_reprices_the_whole_call() -> None:
     assert price_usage(Usage(prompt_tokens=272_001, completion_tokens=2), TERRA) == Decimal("0.544017")
 
 
+HAIKU = price(
+    input_usd_per_mtok=Decimal("0.1"),
+    output_usd_per_mtok=Decimal("0.5"),
+    cache_write_usd_per_mtok=Decimal("0.125"),
+    cache_write_1h_usd_per_mtok=Decimal("0.2"),
+    threshold_tokens=100_000,
+    threshold_input_usd_per_mtok=Decimal("0.5"),
+    threshold_output_usd_per_mtok=Decimal("2.5"),
+    threshold_cache_write_usd_per_mtok=Decimal("0.625"),
+)
+
+
+def test_what_is_cached_for_an_hour_is_dearer_to_write() -> None:
+    usage = Usage(prompt_tokens=1000, cache_write_tokens=600, cache_write_1h_tokens=200)
+    by_hand = 400 * Decimal("0.1") + 400 * Decimal("0.125") + 200 * Decimal("0.2")
+    assert price_usage(usage, HAIKU) == by_hand / 1_000_000
+    unlisted = price_usage(usage, TERRA)
+    assert unlisted == (400 + 600 * Decimal("1.25")) / 1_000_000
+
+
+def test_a_rate_for_an_hour_that_is_listed_below_the_threshold_alone_is_unknown_above_it() -> None:
+    above = Usage(prompt_tokens=100_001, cache_write_tokens=600)
+    assert price_usage(above, HAIKU) == (99_401 * Decimal("0.5") + 600 * Decimal("0.625")) / 1_000_000
+    above.cache_write_1h_tokens = 1
+    assert price_usage(above, HAIKU) is None
+
+
 def test_a_region_has_its_surcharge() -> None:
     assert price_usage(Usage(prompt_tokens=1_000_000 // 10), TERRA, "eu") == Decimal("0.11")
 

@@ -143,9 +143,11 @@ def test_a_prompt_beyond_the_window_excludes_the_model() -> None:
     assert "at most 10000 tokens" in reasons(found)["google/gem-small"]
 
 
-def test_a_text_too_long_to_speak_excludes_the_model() -> None:
-    found = plan(model="narrator", kind="speech", input="x" * 500)
-    assert models(found) == ["voice-g"]
+def test_a_text_too_long_to_speak_at_once_excludes_only_formats_that_cannot_be_joined() -> None:
+    assert models(plan(model="narrator", kind="speech", input="x" * 500)) == ["voice-o", "voice-g"]
+    found = plan(model="narrator", kind="speech", input="x" * 500, format="aac")
+    assert models(found) == []
+    assert "parts in aac cannot be joined" in found.exclusions[0].reason
 
 
 def test_a_voice_that_a_provider_lacks_excludes_its_routes() -> None:

@@ -13,6 +13,7 @@ NEW, OLD = "2026-10-21", "2023-06-01"
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "additionalProperties": False}
 TOOL = {"name": "look", "input_schema": {"type": "object", "properties": {"place": {"type": "string"}}}}
 CALLED = {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "look", "input": {}}]}
+STRANGE = {"role": "assistant", "content": [{"type": "tool_use", "id": "t.1", "name": "look", "input": {}}]}
 ASKED = {"role": "user", "content": "Hello"}
 
 
@@ -61,6 +62,8 @@ def bound(schema: Any) -> dict[str, Any]:
         ({"tools": [{"name": "look"}]}, "input_schema"),
         ({"stop_sequences": [" "]}, "non-whitespace"),
         ({"inference_geo": "eu"}, "inference_geo"),
+        ({"cache_control": {"type": "ephemeral", "ttl": "2h"}}, "cache_control.ephemeral.ttl"),
+        ({"messages": [ASKED, STRANGE, ASKED], "tools": [TOOL]}, "tool_use.id"),
         (bound({"type": "object", "properties": {}}), "'additionalProperties' must be explicitly set to false"),
         (bound({"type": "integer", "minimum": 1}), "'minimum' is not supported"),
         (bound({"type": "string", "pattern": "x"}), "'pattern' is not supported"),
@@ -128,6 +131,10 @@ async def test_the_cache_is_counted_beside_the_input_for_those_who_ask(http: htt
     assert plain["cache_read_input_tokens"] == plain["cache_creation_input_tokens"] == 0
     assert first["cache_creation_input_tokens"] == second["cache_read_input_tokens"] == 1024
     assert abs(plain["input_tokens"] - first["input_tokens"] - 1024) < 5
+    assert first["cache_creation"] == {"ephemeral_5m_input_tokens": 1024, "ephemeral_1h_input_tokens": 0}
+    other = [{"role": "user", "content": "the log of the south stair goes on " * 200}]
+    hour = (await send(http, NEW, messages=other, cache_control={"type": "ephemeral", "ttl": "1h"})).json()["usage"]
+    assert hour["cache_creation"] == {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 1024}
 
 
 async def test_a_streamed_message_says_what_the_whole_one_does(http: httpx.AsyncClient) -> None:

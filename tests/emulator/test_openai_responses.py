@@ -9,13 +9,16 @@ import httpx
 import pytest
 from openai import AsyncOpenAI
 
+from adapters.emulator.openai_input import seal_reasoning
 from producer.embedded import Running
 from tests.adapters.test_images import PNG
 
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 TOOL = {"type": "function", "name": "look_at_weather", "parameters": SCHEMA, "strict": True}
 CALLED = {"type": "function_call", "call_id": "call_1", "name": "look_at_weather", "arguments": "{}"}
+THOUGHT = {"type": "reasoning", "id": "rs_1", "summary": []}
 RESULT = {"type": "function_call_output", "call_id": "call_1", "output": "storm"}
+SEALED = "reasoning.encrypted_content"
 PICTURE = "data:image/png;base64," + base64.b64encode(PNG).decode()
 
 
@@ -75,6 +78,8 @@ def shaped(kind: str, **more: Any) -> dict[str, Any]:
         ({"model": "gpt-5.3-codex", "reasoning": {"effort": "max"}}, "unsupported_value", "reasoning.effort"),
         ({"model": "gpt-5.4", "reasoning": {"effort": "max"}}, "unsupported_value", "reasoning.effort"),
         ({"model": "gpt-4.1", "reasoning": {"effort": "low"}}, "unsupported_parameter", "reasoning.effort"),
+        ({"include": ["everything"]}, "invalid_value", "include[0]"),
+        ({"model": "gpt-4.1", "include": ["reasoning.encrypted_content"]}, None, "include"),
         (shaped("yaml"), "invalid_value", "text.format.type"),
         ({"text": {"colour": "blue"}}, "unknown_parameter", "text.colour"),
         (shaped("json_object"), None, "input"),
@@ -121,6 +126,10 @@ async def test_what_the_api_does_not_take_is_refused_by_name(
         ),
         ([RESULT], None, "input"),
         ([CALLED], None, "input"),
+        ([{**THOUGHT, "encrypted_content": "AAAA"}, CALLED, RESULT], "invalid_encrypted_content", None),
+        ([{**THOUGHT, "id": "x"}, CALLED, RESULT], None, "input[0].id"),
+        ([{**THOUGHT, "summary": None}, CALLED, RESULT], "missing_required_parameter", "input[0].summary"),
+        ([{**THOUGHT, "encrypted_content": seal_reasoning("x")}], None, "input"),
         ([{**CALLED, "id": "call_1"}, RESULT], None, "input[0].id"),
         ([{**CALLED, "call_id": None}], "missing_required_parameter", "input[0].call_id"),
         ([{"role": "user", "content": "word " * 1_100_000}], "context_length_exceeded", "input"),
@@ -265,3 +274,14 @@ async def test_a_stream_brings_the_same_response_in_pieces(
     item = whole["output"][-1]
     wanted = item.get("arguments") or next(part.get("text") or part.get("refusal") for part in item["content"])
     assert "".join(event.delta for event in events if event.type.endswith(".delta")) == wanted
+
+
+async def test_reasoning_is_sealed_on_request_and_looked_for_where_nothing_is_kept(http: httpx.AsyncClient) -> None:
+    asked: dict[str, Any] = {"tools": [TOOL], "tool_choice": "required"}
+    plain, sealed = [(await answer(http, **asked, **more))["output"] for more in ({}, {"include": [SEALED]})]
+    assert "encrypted_content" not in plain[0]
+    turns = [{"role": "user", "content": "Hello"}]
+    outcome = {**RESULT, "call_id": sealed[1]["call_id"]}
+    assert (await answer(http, input=[*turns, *sealed, outcome]))["status"] == "completed"
+    missing = await respond(http, input=[*turns, *plain, outcome])
+    assert (missing.status_code, "not persisted" in missing.text) == (404, True)

@@ -10,11 +10,13 @@ from uuid import UUID, uuid4
 import httpx
 import pytest
 
+from core.request import JobRequest, Kind
 from core.settings import Settings, child_environment
 from producer.composition import Services
 from producer.reading import load_job, wait_for_job
 from producer.submit import Caller
 from sql.access import find_project
+from tests.prose import chapter
 from tests.workers.test_promises import COPY_MODEL, COPY_PRICE
 
 
@@ -41,12 +43,9 @@ class Hands:
         self.workers.append(worker)
         return worker
 
-    async def submit(self, model: str) -> UUID:
-        from core.request import JobRequest
-
-        return await self.services.submitter.submit(
-            self.caller, JobRequest(model=model, prompt=f"Write a line {uuid4()}")
-        )
+    async def submit(self, model: str, **fields: Any) -> UUID:
+        said = fields or {"prompt": f"Write a line {uuid4()}"}
+        return await self.services.submitter.submit(self.caller, JobRequest(model=model, **said))
 
     async def until_called(self, job_id: UUID) -> None:
         """Until the provider has the job's first call."""
@@ -57,6 +56,11 @@ class Hands:
             while str(calls[0]["id"]) not in seen:
                 journal = (await emulator.get("/_emulator/calls")).json()["calls"]
                 seen = {call["call_id"] for call in journal if call["model"]}
+
+    async def stored_parts(self, job_id: UUID) -> list[str]:
+        """Where the finished parts of a narration are."""
+        rows = await self.services.database.fetch("SELECT storage_key FROM factory.job_parts WHERE job_id = $1", job_id)
+        return [row["storage_key"] for row in rows]
 
     async def until(self, job_id: UUID, status: str) -> dict[str, Any]:
         async with asyncio.timeout(15):
@@ -69,9 +73,9 @@ class Hands:
 async def hands(settings: Settings, services: Services) -> AsyncIterator[Hands]:
     project = await find_project(services.database, "default")
     assert project is not None
-    for name in ("gpt-6-luna@hang:1", "gpt-6-luna@slow=2.5"):
-        await services.database.execute(COPY_MODEL, name, "openai", "gpt-6-luna")
-        await services.database.execute(COPY_PRICE, name, "openai", "gpt-6-luna")
+    for name in ("gpt-6-luna@hang:1", "gpt-6-luna@slow=2.5", "tts-1-hd@slow=0.3"):
+        await services.database.execute(COPY_MODEL, name, "openai", name.partition("@")[0])
+        await services.database.execute(COPY_PRICE, name, "openai", name.partition("@")[0])
     await services.catalog.step()
     found = Hands(settings, services, Caller(project.id, project.name, frozenset({"jobs"})))
     yield found
@@ -93,6 +97,26 @@ async def test_a_killed_workers_job_runs_again_and_its_call_stays_in_the_ledger(
     assert job["attempts"] == 1
     assert job["cost"] == job["calls"][1]["cost"]
     assert job["uncertain_cost"] > job["cost"]
+
+
+async def test_a_narration_whose_worker_is_killed_buys_no_finished_part_again(hands: Hands) -> None:
+    worker = await hands.start_worker(FACTORY_SPEECH_PARTS_AT_ONCE="1")
+    text = chapter(20_000, 8)
+    job_id = await hands.submit("tts-1-hd@slow=0.3", kind=Kind.speech, input=text, format="wav")
+    async with asyncio.timeout(20):
+        while len(stored := await hands.stored_parts(job_id)) < 3:
+            await asyncio.sleep(0.02)
+    worker.kill()
+    await worker.wait()
+    stored = await hands.stored_parts(job_id)
+    await hands.start_worker()
+    job = await wait_for_job(hands.services, hands.caller, job_id, 60)
+    assert job["status"] == "completed", job["error"]
+    bought = [call["part"] for call in job["calls"] if call["outcome"] == "ok"]
+    assert sorted(bought) == list(range(1, job["result"]["audio"]["parts"] + 1))
+    assert job["result"]["audio"]["parts"] > 5
+    assert sum(call["outcome"] == "unknown" for call in job["calls"]) <= 1
+    assert set(stored) <= set(await hands.stored_parts(job_id))
 
 
 async def test_a_stopping_worker_lets_its_jobs_finish(hands: Hands) -> None:

@@ -1,0 +1,29 @@
+"""What an attempt at a job brings when it succeeds."""
+
+from dataclasses import dataclass, field
+
+from adapters.splitting import SpokenPart
+from core.request import JobRequest
+from core.routing import Route
+from sql.parts import Part
+from workers.calling import Answered
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """An answer that is what was asked for."""
+
+    request: JobRequest
+    route: Route
+    answered: Answered
+
+
+@dataclass(frozen=True, slots=True)
+class Narrated:
+    """All parts of a narration, each stored: what was to be said, and where it is."""
+
+    request: JobRequest
+    route: Route
+    format: str
+    parts: list[tuple[SpokenPart, Part]]
+    warnings: list[str] = field(default_factory=list)
