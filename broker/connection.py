@@ -2,7 +2,8 @@
 
 import orjson
 from arq.connections import ArqRedis, RedisSettings, create_pool
-from redis import exceptions
+from redis import Redis, exceptions
+from redis.asyncio import Redis as AsyncRedis
 from redis.asyncio.retry import Retry
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import RedisError
@@ -44,3 +45,15 @@ async def open_redis(url: str) -> ArqRedis:
             f"Redis cannot be used ({type(error).__name__}). "
             "Check FACTORY_REDIS_URL, or unset it to use the embedded server."
         ) from error
+
+
+def open_listener(url: str) -> AsyncRedis:
+    """One connection for waiting on the bell: it is held up for seconds, so nothing else may use it."""
+    found: AsyncRedis = AsyncRedis.from_url(url, max_connections=1, socket_connect_timeout=5, socket_timeout=30)
+    return found
+
+
+def open_keeper(url: str, lease_s: float) -> Redis:
+    """For the thread that renews leases: an answer that takes too long is of no use."""
+    found: Redis = Redis.from_url(url, socket_connect_timeout=lease_s / 4, socket_timeout=lease_s / 4)
+    return found

@@ -130,11 +130,12 @@ class Project:
     active: bool
     weight: int
     settings: Mapping[str, Any]
+    paused: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything routing and pricing need, indexed. Build it with `Catalog.of`."""
+    """Everything routing and pricing need, indexed. Build it with `Catalog.of`. `paused`: no job is started."""
 
     version: int
     providers: Mapping[str, Provider]
@@ -146,6 +147,7 @@ class Catalog:
     voices: Mapping[tuple[str, str], Voice]
     voice_names: frozenset[str]
     projects: Mapping[UUID, Project]
+    paused: bool
 
     @classmethod
     def of(
@@ -159,6 +161,7 @@ class Catalog:
         aliases: Sequence[Alias] = (),
         voices: Sequence[Voice] = (),
         projects: Sequence[Project] = (),
+        paused: bool = False,
     ) -> "Catalog":
         by_provider: dict[str, list[Endpoint]] = {}
         for endpoint in sorted(endpoints, key=lambda one: (one.priority, str(one.id))):
@@ -180,6 +183,7 @@ class Catalog:
             voices={(one.voice, one.provider): one for one in voices},
             voice_names=frozenset(one.voice for one in voices),
             projects={one.id: one for one in projects},
+            paused=paused,
         )
 
     def find_alias(self, name: str, project_id: UUID | None) -> Alias | None:

@@ -38,6 +38,8 @@ class Settings(BaseSettings):
     api_key: str | None = None
     secret_key: str | None = None
     emulator_url: str | None = None
+    lease_s: float = Field(default=9.0, ge=1, le=600)
+    worker_pools: str = Field(default="text,speech", pattern="^(text|speech)(,(text|speech))*$")
     worker_slots: int = Field(default=20, ge=1, le=10_000)
     max_attempts: int = Field(default=5, ge=1, le=100)
     voice_attempts: int = Field(default=100, ge=1, le=100_000)
@@ -51,6 +53,11 @@ class Settings(BaseSettings):
     max_body_mb: int = Field(default=64, ge=1, le=1024)
     log_level: str = "info"
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """Kinds of work that a worker takes; the first goes first."""
+        return tuple(dict.fromkeys(self.worker_pools.split(",")))
 
     @property
     def storage_path(self) -> Path:

@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
 from broker.connection import open_redis
-from broker.handover import Handover
+from broker.queue import JobQueue
 from broker.wakeups import CANCELS, Wakeups
 from core.settings import Settings, require_urls
 from producer.submit import Submitter
@@ -48,6 +48,6 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             catalog=catalog,
             wakeups=wakeups,
             cancels=Wakeups(redis, CANCELS),
-            submitter=Submitter(database, Handover(redis), catalog),
+            submitter=Submitter(database, JobQueue(redis), catalog),
             storage=Store(settings.storage_path),
         )

@@ -10,7 +10,7 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from adapters.registry import HANDLERS
-from broker.handover import Handover
+from broker.queue import JobQueue, Ticket, pool_of, score_of
 from core.clock import utc_now
 from core.errors import FactoryError, Forbidden, IdempotencyConflict, Problem, RequestRefused
 from core.graph import find_cycle
@@ -69,9 +69,9 @@ class BatchOrder:
 class Submitter:
     """From the moment an id is answered, its job is durable in Postgres."""
 
-    def __init__(self, database: Database, handover: Handover, catalog: CatalogFollower) -> None:
+    def __init__(self, database: Database, queue: JobQueue, catalog: CatalogFollower) -> None:
         self._database = database
-        self._handover = handover
+        self._queue = queue
         self._catalog = catalog
 
     async def submit(self, caller: Caller, request: JobRequest, idempotency: Idempotency | None = None) -> UUID:
@@ -81,7 +81,7 @@ class Submitter:
             raise RequestRefused.of([Problem("goes with a batch: a single job comes after nothing", "after")])
         self.check(caller, [request], now)
         job_id = new_id()
-        row = _row(caller, request, job_id, now)
+        row = _row(caller, request, job_id)
         async with self._database.acquire() as connection, connection.transaction():
             if idempotency is not None:
                 answer = await claim_idempotency_key(
@@ -91,8 +91,8 @@ class Submitter:
                     raise IdempotencyConflict
                 if answer.job_id is not None and answer.job_id != job_id:
                     return answer.job_id
-            await insert_jobs(connection, [row])
-        await self._hand_over([row])
+            made_at = await insert_jobs(connection, [row])
+        await self._hand_over([row], made_at)
         return job_id
 
     async def submit_batch(self, caller: Caller, order: BatchOrder, idempotency: Idempotency | None = None) -> UUID:
@@ -106,7 +106,6 @@ class Submitter:
                 caller,
                 request,
                 ids[request.key] if request.key is not None else new_id(),
-                now,
                 batch_id=batch_id,
                 line=line,
                 after=[ids[key] for key in dict.fromkeys(request.after)],
@@ -125,8 +124,8 @@ class Submitter:
             await insert_batch(
                 connection, batch_id, caller.project_id, order.name, len(rows), None, dict(order.metadata or {})
             )
-            await insert_jobs(connection, rows)
-        await self._hand_over([row for row in rows if row["state"] == "queued"])
+            made_at = await insert_jobs(connection, rows)
+        await self._hand_over([row for row in rows if row["state"] == "queued"], made_at)
         return batch_id
 
     def check(self, caller: Caller, requests: Sequence[JobRequest], now: datetime, *, in_batch: bool = False) -> None:
@@ -160,12 +159,24 @@ class Submitter:
             raise ContextTooLong(f"the text is too long for every model behind {request.model!r}: {reasons}")
         raise NoRoute(f"no model behind {request.model!r} can do this: {reasons}")
 
-    async def _hand_over(self, rows: Sequence[Mapping[str, Any]]) -> None:
+    async def _hand_over(self, rows: Sequence[Mapping[str, Any]], made_at: datetime) -> None:
         """The fast path. When Redis is away the jobs are durable all the same: a duty hands them over later."""
         try:
-            await self._handover.hand_over([(row["id"], 0, row["run_at"]) for row in rows])
+            await self._queue.hand_over([self._ticket(row, made_at) for row in rows])
         except (RedisError, OSError) as error:
             get_logger(__name__).warning("hand-over put off", jobs=len(rows), error=type(error).__name__)
+
+    def _ticket(self, row: Mapping[str, Any], made_at: datetime) -> Ticket:
+        project = self._catalog.current.projects.get(row["project_id"])
+        return Ticket(
+            id=row["id"],
+            fence=0,
+            pool=pool_of(row["kind"]),
+            project=row["project_id"],
+            weight=project.weight if project else 100,
+            score=score_of(row["priority"], made_at),
+            delay_s=(row["run_at"] - made_at).total_seconds() if row["run_at"] else 0.0,
+        )
 
 
 def _hashes(idempotency: Idempotency) -> tuple[bytes, bytes]:
@@ -176,7 +187,6 @@ def _row(
     caller: Caller,
     request: JobRequest,
     job_id: UUID,
-    now: datetime,
     *,
     batch_id: UUID | None = None,
     line: int | None = None,
@@ -194,11 +204,10 @@ def _row(
         "kind": request.kind.value,
         "priority": request.priority,
         "request": request.stored(),
-        "run_at": request.run_at or now,
-        "deadline": now + timedelta(seconds=request.deadline_s) if request.deadline_s else None,
+        "run_at": request.run_at,
+        "deadline_s": request.deadline_s,
         "retry_of": None,
         "metadata": request.metadata,
-        "created_at": now,
     }
 
 

@@ -1,5 +1,6 @@
 """The ledger: a line before each call's first byte, completed exactly once afterwards."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -13,70 +14,50 @@ async def abandon_calls(db: Executor, job_id: UUID, before_fence: int, now: date
     await db.execute(statement("abandon_calls"), job_id, before_fence, now)
 
 
-async def open_call(
-    db: Executor,
-    call_id: UUID,
-    job_id: UUID,
-    fence: int,
-    alias: str,
-    attempt: int,
-    part: int | None,
-    endpoint_id: UUID,
-    provider: str,
-    model: str,
-    variant: str | None,
-    emulated: bool,
-    started_at: datetime,
-    max_cost: Decimal | None,
-    price_ref: str | None,
-) -> bool:
-    """False when the job's fence is not mine any more or it is being cancelled: then do not call."""
-    opened = await db.fetchval(
-        statement("open_call"),
-        call_id,
-        job_id,
-        fence,
-        alias,
-        attempt,
-        part,
-        endpoint_id,
-        provider,
-        model,
-        variant,
-        emulated,
-        started_at,
-        max_cost,
-        price_ref,
-    )
-    return opened is not None
+@dataclass(frozen=True, slots=True)
+class OpenedCall:
+    """A line to open. `max_cost`: the most it can cost."""
+
+    id: UUID
+    job_id: UUID
+    fence: int
+    alias: str
+    attempt: int
+    part: int | None
+    endpoint_id: UUID
+    provider: str
+    model: str
+    variant: str | None
+    emulated: bool
+    started_at: datetime
+    max_cost: Decimal | None
+    price_ref: str | None
 
 
-async def complete_call(
-    db: Executor,
-    call_id: UUID,
-    outcome: str,
-    finished_at: datetime,
-    duration_ms: int,
-    status: int | None,
-    usage: dict[str, int] | None,
-    cost: Decimal | None,
-    provider_request_id: str | None,
-    error_message: str | None,
-) -> bool:
-    """Write the end of a line. A fenced-out worker's late line is added to its job here, too."""
-    completed = await db.fetchval(
-        statement("complete_call"),
-        call_id,
-        outcome,
-        finished_at,
-        duration_ms,
-        status,
-        usage,
-        cost,
-        provider_request_id,
-        error_message,
-    )
-    return completed is not None
+@dataclass(frozen=True, slots=True)
+class CompletedCall:
+    """The end of a line."""
+
+    id: UUID
+    outcome: str
+    finished_at: datetime
+    duration_ms: int
+    status: int | None
+    usage: dict[str, int] | None
+    cost: Decimal | None
+    provider_request_id: str | None
+    error_message: str | None
+
+
+async def open_calls(db: Executor, opened: list[dict[str, Any]], job_ids: list[UUID]) -> set[UUID]:
+    """The lines (`OpenedCall` as a dict) that were written. The others' jobs are not mine any more, or are being
+    cancelled: do not call."""
+    return {row["id"] for row in await db.fetch(statement("open_calls"), opened, job_ids)}
+
+
+async def complete_calls(db: Executor, completed: list[dict[str, Any]], call_ids: list[UUID]) -> set[UUID]:
+    """Write the ends of lines (`CompletedCall` as a dict). A fenced-out worker's late line is added to its job here."""
+    return {row["id"] for row in await db.fetch(statement("complete_calls"), completed, call_ids)}
 
 
 async def select_calls(db: Executor, job_ids: list[UUID]) -> list[dict[str, Any]]:

@@ -62,6 +62,12 @@ async def select_projects(db: Executor) -> list[Project]:
     return [Project(**row) for row in await db.fetch(statement("select_projects"))]
 
 
+async def read_controls(db: Executor) -> bool:
+    """Is everything paused?"""
+    paused: bool = await db.fetchval(statement("read_controls"))
+    return paused
+
+
 async def load_configuration(pool: Database) -> Catalog:
     """One consistent snapshot of all configuration tables."""
     async with (
@@ -84,4 +90,5 @@ async def load_configuration(pool: Database) -> Catalog:
             ],
             voices=await select_voices(connection),
             projects=await select_projects(connection),
+            paused=await read_controls(connection),
         )

@@ -11,7 +11,8 @@ from sql.statements import Executor, statement
 
 @dataclass(frozen=True, slots=True)
 class StartedJob:
-    """What a worker gets with the fence. `state` is `cancelling` when somebody asked meanwhile."""
+    """What a worker gets with the fence. `state` is `cancelling` when somebody asked meanwhile.
+    `deadline_in_s` counts from the start, by the clock of Postgres."""
 
     id: UUID
     project_id: UUID
@@ -22,11 +23,11 @@ class StartedJob:
     kind: str
     priority: str
     request: dict[str, Any]
-    deadline: datetime | None
     attempts: int
     lost_leases: int
     fence: int
     created_at: datetime
+    deadline_in_s: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,22 +38,47 @@ class FinishedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class ReleasedJob:
-    """A job one of whose ancestors completed; `queued` when that was the last."""
+class EndedJob:
+    """A terminal transition to make, by the holder of the fence."""
 
     id: UUID
     fence: int
-    kind: str
     state: str
-    run_at: datetime
+    result: dict[str, Any] | None = None
+    error: dict[str, Any] | None = None
+    provider: str | None = None
+    model: str | None = None
+    variant: str | None = None
+    usage: dict[str, int] | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class DueJob:
+class ReleasedJob:
+    """A job whose ancestors completed; `queued` when those were the last. `wait_s` until its time comes."""
+
     id: UUID
     fence: int
+    project_id: UUID
     kind: str
-    run_at: datetime
+    priority: str
+    state: str
+    created_at: datetime
+    wait_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJob:
+    """A job that belongs in Redis. `wait_s` until its time comes."""
+
+    id: UUID
+    fence: int
+    project_id: UUID
+    kind: str
+    priority: str
+    created_at: datetime
+    wait_s: float
+    queued_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +108,10 @@ async def insert_batch(
     await db.execute(statement("insert_batch"), batch_id, project_id, name, total, max_cost_usd, metadata)
 
 
-async def insert_jobs(db: Executor, rows: list[dict[str, Any]]) -> None:
-    """Many jobs in one INSERT; the keys of a row are the columns named in the statement."""
-    await db.execute(statement("insert_jobs"), rows)
+async def insert_jobs(db: Executor, rows: list[dict[str, Any]]) -> datetime:
+    """Many jobs in one INSERT; the keys of a row are the columns named in the statement. When they were made."""
+    made: datetime = await db.fetchval(statement("insert_jobs"), rows)
+    return made
 
 
 async def claim_idempotency_key(
@@ -112,45 +139,22 @@ async def claim_idempotency_key(
     return IdempotentAnswer(**row)
 
 
-async def start_job(db: Executor, job_id: UUID, token: int, now: datetime | None) -> StartedJob | None:
-    """Take the fence: None when a later start has it or the job is over."""
-    row = await db.fetchrow(statement("start_job"), job_id, token, now)
-    return StartedJob(**row) if row else None
+async def start_jobs(db: Executor, job_ids: list[UUID], tokens: list[int], now: datetime | None) -> list[StartedJob]:
+    """Take the fences, a claim's all at once. Not given back: jobs that are over or that a later start has."""
+    return [StartedJob(**row) for row in await db.fetch(statement("start_jobs"), job_ids, tokens, now)]
 
 
-async def finish_job(
-    db: Executor,
-    job_id: UUID,
-    fence: int,
-    state: str,
-    result: dict[str, Any] | None,
-    error: dict[str, Any] | None,
-    provider: str | None,
-    model: str | None,
-    variant: str | None,
-    usage: dict[str, int] | None,
-    now: datetime | None,
-) -> FinishedJob | None:
-    """The one terminal transition: None when the fence is no longer mine. Cost is summed from the ledger."""
-    row = await db.fetchrow(
-        statement("finish_job"),
-        job_id,
-        fence,
-        state,
-        result,
-        error,
-        provider,
-        model,
-        variant,
-        usage,
-        now,
-    )
-    return FinishedJob(**row) if row else None
+async def finish_jobs(
+    db: Executor, ended: list[dict[str, Any]], job_ids: list[UUID], now: datetime | None
+) -> list[FinishedJob]:
+    """The one terminal transition of each (`EndedJob` as a dict). Not given back: those whose fence is no longer
+    mine. Cost is summed from the ledger."""
+    return [FinishedJob(**row) for row in await db.fetch(statement("finish_jobs"), ended, job_ids, now)]
 
 
-async def release_dependents(db: Executor, job_id: UUID, now: datetime | None) -> list[ReleasedJob]:
-    """Tell the jobs that waited for a completed one."""
-    return [ReleasedJob(**row) for row in await db.fetch(statement("release_dependents"), job_id, now)]
+async def release_dependents(db: Executor, job_ids: list[UUID], now: datetime | None) -> list[ReleasedJob]:
+    """Tell the jobs that waited for these, which are completed."""
+    return [ReleasedJob(**row) for row in await db.fetch(statement("release_dependents"), job_ids, now)]
 
 
 async def fail_dependents(db: Executor, job_id: UUID, error: dict[str, Any], now: datetime | None) -> list[UUID]:
@@ -158,23 +162,27 @@ async def fail_dependents(db: Executor, job_id: UUID, error: dict[str, Any], now
     return [row["id"] for row in await db.fetch(statement("fail_dependents"), job_id, error, now)]
 
 
-async def requeue_job(db: Executor, job_id: UUID, fence: int, run_at: datetime, uncounted: int) -> bool:
-    """Back to the queue for a later time; `uncounted=1` takes the attempt back (a graceful stop)."""
-    return await db.fetchval(statement("requeue_job"), job_id, fence, run_at, uncounted) is not None
+async def requeue_job(db: Executor, job_id: UUID, fence: int, delay: timedelta, uncounted: int) -> bool:
+    """Back to the queue for later; `uncounted=1` takes the attempt back (a graceful stop)."""
+    return await db.fetchval(statement("requeue_job"), job_id, fence, delay, uncounted) is not None
 
 
-async def read_fence(db: Executor, job_id: UUID) -> tuple[str, int] | None:
-    """State and fence as they are now."""
-    row = await db.fetchrow(statement("read_fence"), job_id)
-    return (row["state"], row["fence"]) if row else None
+async def select_queued_jobs(
+    db: Executor, after: datetime, after_id: UUID, settled: timedelta, limit: int
+) -> list[OpenJob]:
+    """A page in the order of `queued_at`, of those that were queued `settled` ago or earlier."""
+    rows = await db.fetch(statement("select_queued_jobs"), after, after_id, settled, limit)
+    return [OpenJob(**row) for row in rows]
 
 
-async def select_due_jobs(
-    db: Executor, now: datetime | None, overdue: timedelta, orphaned: timedelta, limit: int
-) -> list[DueJob]:
-    """Jobs whose hand-over may have been lost: queued ones whose time came `overdue` ago, and started ones
-    that began `orphaned` ago."""
-    return [DueJob(**row) for row in await db.fetch(statement("select_due_jobs"), now, overdue, orphaned, limit)]
+async def select_running_jobs(db: Executor, after_id: UUID, limit: int) -> list[OpenJob]:
+    """A page of what is held by some worker, alive or not."""
+    return [OpenJob(**row) for row in await db.fetch(statement("select_running_jobs"), after_id, limit)]
+
+
+async def select_cancelling(db: Executor, job_ids: list[UUID]) -> list[UUID]:
+    """Which of these somebody wants stopped."""
+    return [row["id"] for row in await db.fetch(statement("select_cancelling"), job_ids)]
 
 
 async def select_ancestor_results(db: Executor, job_ids: list[UUID]) -> dict[str, dict[str, Any]]:

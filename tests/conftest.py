@@ -12,7 +12,6 @@ from uuid import uuid4
 import asyncpg
 import httpx
 import pytest
-from arq.worker import create_worker
 from redis.asyncio import Redis
 
 from core.settings import PROVIDER_KEY_NAMES, Settings
@@ -24,6 +23,7 @@ from sql.migrating import migrate
 from sql.pool import open_pool
 from sql.seeding import seed
 from tests.house import Factory
+from workers.engine import LeasedWorker
 from workers.worker import worker_options
 
 
@@ -141,7 +141,7 @@ async def factory(settings: Settings, services: Services) -> AsyncIterator[Facto
 @asynccontextmanager
 async def _factory(settings: Settings, services: Services) -> AsyncIterator[Factory]:
     key = await create_key(services.database, project="nicestory", make_project=True)
-    worker = create_worker({**worker_options(settings), "handle_signals": False})
+    worker = LeasedWorker(**{**worker_options(settings), "handle_signals": False})
     running = asyncio.create_task(worker.async_run())
     transport = httpx.ASGITransport(create_app(services))
     async with httpx.AsyncClient(

@@ -17,13 +17,12 @@ def main() -> int:
     set_up_logging(settings.log_level, settings.log_format, program="worker")
     follow_parent()
     try:
-        from arq.worker import create_worker
-
+        from workers.engine import LeasedWorker
         from workers.worker import worker_options
 
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             asyncio.set_event_loop(runner.get_loop())
-            create_worker(worker_options(settings)).run()
+            LeasedWorker(**worker_options(settings)).run()
     except ConfigurationError as error:
         print(f"error: {error.message}", file=sys.stderr)  # noqa: T201
         return 1

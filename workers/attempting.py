@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from adapters.images import fetch_images
@@ -19,9 +19,10 @@ from sql.jobs import StartedJob, select_ancestor_results
 from sql.parts import Speaker
 from workers.calling import call_provider
 from workers.narrating import begin_narration
-from workers.outcomes import Done, Narrated
+from workers.outcomes import Done, JobRun, Narrated
 from workers.services import WorkerServices
 
+UNKNOWN_HANDLER_S = 10.0
 Outcome = Done | Narrated | RetryAt | Fail
 
 
@@ -61,8 +62,9 @@ class OneCall:
         return Done(self.request, route, answered)
 
 
-async def attempt(services: WorkerServices, job: StartedJob, request: JobRequest, until: datetime) -> Outcome:
+async def attempt(services: WorkerServices, run: JobRun, request: JobRequest, until: datetime) -> Outcome:
     """Try every route once, `invalid_response` twice. `until`: when this attempt must be over."""
+    job = run.job
     try:
         if find_references(request):
             request = fill_templates(request, await select_ancestor_results(services.database, job.after))
@@ -73,20 +75,22 @@ async def attempt(services: WorkerServices, job: StartedJob, request: JobRequest
     health = Health(without_credential=endpoints_without_credential(catalog, emulated=emulated))
     plan = plan_routes(request, catalog, job.project_id, HANDLERS, health, utc_now())
     if not plan.routes:
+        if any(one.code == "handler" for one in plan.exclusions):  # another version of the worker may have it
+            return RetryAt(utc_now() + timedelta(seconds=UNKNOWN_HANDLER_S), counted=False)
         return Fail(no_route(plan))
     if request.kind is Kind.speech:
-        narration = await begin_narration(services, job, request, until)
+        narration = await begin_narration(services, run, request, until)
         if not any(narration.may_use(route) for route in plan.routes):
             return Fail(no_route(plan, narration.voice_kept))
-        return await _walk(services, job, plan, narration)
+        return await _walk(services, run, plan, narration)
     try:
         images = await fetch_images(request, services.outbound)
     except ProviderError as error:
         return Fail(describe(error, plan.routes[0].model.provider))
-    return await _walk(services, job, plan, OneCall(services, job, request, images, until))
+    return await _walk(services, run, plan, OneCall(services, job, request, images, until))
 
 
-async def _walk(services: WorkerServices, job: StartedJob, plan: RoutePlan, asker: Asker) -> Outcome:
+async def _walk(services: WorkerServices, run: JobRun, plan: RoutePlan, asker: Asker) -> Outcome:
     errors: list[tuple[str, ProviderError]] = []
     too_small = 0
     settings = services.settings
@@ -109,9 +113,9 @@ async def _walk(services: WorkerServices, job: StartedJob, plan: RoutePlan, aske
                     break
     return after_all_routes(
         errors,
-        attempts=job.attempts,
+        attempts=run.job.attempts,
         max_attempts=asker.max_attempts,
-        deadline=job.deadline,
+        deadline=run.deadline,
         now=utc_now(),
         base_s=settings.retry_base_s,
         cap_s=settings.retry_cap_s,

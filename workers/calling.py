@@ -23,10 +23,9 @@ from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.request import JobRequest
 from core.routing import Route
 from core.schema_checks import find_violation, parse_answer
-from sql.calls import complete_call, open_call
+from sql.calls import CompletedCall, OpenedCall
 from sql.jobs import StartedJob
-from sql.patience import patiently
-from sql.pool import Database
+from workers.ledger import Ledger
 from workers.services import WorkerServices
 
 GRACE_S = 2.0
@@ -50,7 +49,7 @@ class Answered:
 class Line:
     """An open line of the ledger. `began` is a monotonic time."""
 
-    database: Database
+    ledger: Ledger
     call_id: UUID
     route: Route
     price: Price | None
@@ -66,18 +65,18 @@ class Line:
             cost = None if error is None or error.kind in UNCERTAIN else Decimal(0)
         outcome = error.kind.value if error else "ok" if answer else "unknown"
         duration_ms = round((time.monotonic() - self.began) * 1000)
-        await patiently(
-            complete_call,
-            self.database,
-            self.call_id,
-            outcome,
-            utc_now(),
-            duration_ms,
-            error.status if error else answer.status if answer else None,
-            usage.as_dict() if usage else None,
-            cost,
-            error.request_id if error else answer.request_id if answer else None,
-            error.message[:500] if error else None,
+        await self.ledger.complete(
+            CompletedCall(
+                id=self.call_id,
+                outcome=outcome,
+                finished_at=utc_now(),
+                duration_ms=duration_ms,
+                status=error.status if error else answer.status if answer else None,
+                usage=usage.as_dict() if usage else None,
+                cost=cost,
+                provider_request_id=error.request_id if error else answer.request_id if answer else None,
+                error_message=error.message[:500] if error else None,
+            )
         )
         get_logger(__name__).info(
             "call",
@@ -133,26 +132,25 @@ async def call_provider(
 async def _open(services: WorkerServices, job: StartedJob, request: JobRequest, route: Route, part: int | None) -> Line:
     call_id, started, began = new_id(), utc_now(), time.monotonic()
     price = services.catalog.current.price_at(route.model, started)
-    mine = await open_call(
-        services.database,
-        call_id,
-        job.id,
-        job.fence,
-        request.model,
-        job.attempts,
-        part,
-        route.endpoint.id,
-        route.model.provider,
-        route.model.model_id,
-        route.variant,
-        services.emulator_url is not None and route.endpoint.seeded,
-        started,
-        price_usage(most_usage(request, route.model.max_output_tokens), price, route.endpoint.region),
-        price.reference if price else None,
+    opened = OpenedCall(
+        id=call_id,
+        job_id=job.id,
+        fence=job.fence,
+        alias=request.model,
+        attempt=job.attempts,
+        part=part,
+        endpoint_id=route.endpoint.id,
+        provider=route.model.provider,
+        model=route.model.model_id,
+        variant=route.variant,
+        emulated=services.emulator_url is not None and route.endpoint.seeded,
+        started_at=started,
+        max_cost=price_usage(most_usage(request, route.model.max_output_tokens), price, route.endpoint.region),
+        price_ref=price.reference if price else None,
     )
-    if not mine:
+    if not await services.ledger.open(opened):
         raise FenceLost
-    return Line(services.database, call_id, route, price, began)
+    return Line(services.ledger, call_id, route, price, began)
 
 
 async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:

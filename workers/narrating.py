@@ -27,7 +27,7 @@ from sql.parts import Part, Speaker, insert_parts, keep_batch_voice, read_batch_
 from sql.patience import patiently
 from storage.store import NotStored
 from workers.calling import Answered, call_provider
-from workers.outcomes import Narrated
+from workers.outcomes import JobRun, Narrated
 from workers.services import WorkerServices
 
 _SHARE_TO_BEGIN_PARTS = 0.6  # of an attempt's time; the rest is left for the parts that were begun
@@ -38,12 +38,16 @@ class Narration:
     """One attempt at a narration. `voice_kept`: who must speak it, None while that is open."""
 
     services: WorkerServices
-    job: StartedJob
+    run: JobRun
     request: JobRequest
     until: datetime
     voice_kept: Speaker | None
     _got_on: bool = False
     _warnings: dict[str, None] = field(default_factory=dict)
+
+    @property
+    def job(self) -> StartedJob:
+        return self.run.job
 
     @property
     def max_attempts(self) -> int:
@@ -96,7 +100,7 @@ class Narration:
     def _time_is_up(self) -> bool:
         """For beginning another part, when one was got in this attempt and there will be another attempt."""
         spare = timedelta(seconds=self.services.settings.job_timeout_s * (1 - _SHARE_TO_BEGIN_PARTS))
-        return self._got_on and self.job.deadline != self.until and utc_now() > self.until - spare
+        return self._got_on and self.run.deadline != self.until and utc_now() > self.until - spare
 
     async def _find(self, sounds: list[bytes]) -> dict[bytes, Part]:
         """What is stored of these; what other jobs bought is written down for this one, too."""
@@ -175,14 +179,14 @@ class Narration:
             raise ProviderError(ErrorKind.not_available, "another narration of the batch began with another voice")
 
 
-async def begin_narration(services: WorkerServices, job: StartedJob, request: JobRequest, until: datetime) -> Narration:
+async def begin_narration(services: WorkerServices, run: JobRun, request: JobRequest, until: datetime) -> Narration:
     """Looks up who spoke before."""
-    kept = None
+    job, kept = run.job, None
     if request.voice_policy == "keep":
         if job.batch_id is not None:
             kept = await read_batch_voice(services.database, job.batch_id, _name_of(request))
         kept = kept or await read_job_voice(services.database, job.id)
-    return Narration(services, job, request, until, kept)
+    return Narration(services, run, request, until, kept)
 
 
 def sound_of(request: JobRequest, route: Route, part: SpokenPart, form: str, emulated: bool) -> bytes:

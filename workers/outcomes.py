@@ -1,12 +1,22 @@
 """What an attempt at a job brings when it succeeds."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from adapters.splitting import SpokenPart
 from core.request import JobRequest
 from core.routing import Route
+from sql.jobs import StartedJob
 from sql.parts import Part
 from workers.calling import Answered
+
+
+@dataclass(frozen=True, slots=True)
+class JobRun:
+    """A started job and its deadline by this machine's clock."""
+
+    job: StartedJob
+    deadline: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

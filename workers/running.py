@@ -27,9 +27,13 @@ class RunningJobs:
 
     def cancel(self, job_id: str) -> None:
         """Somebody wants this job stopped."""
-        if (task := self._tasks.get(job_id)) is not None:
+        if (task := self._tasks.get(job_id)) is not None and job_id not in self._cancelled:
             self._cancelled.add(job_id)
             task.cancel()
+
+    def ids(self) -> list[UUID]:
+        """Of everything that runs here."""
+        return [UUID(job_id) for job_id in self._tasks]
 
     def was_cancelled(self, job_id: UUID) -> bool:
         """Was the CancelledError that I got a caller's wish (and not the worker's stop)?"""

@@ -1,6 +1,10 @@
 """What a worker is made of, wired once."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import os
+import secrets
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,8 +13,11 @@ from arq.connections import ArqRedis
 
 from adapters.outbound import Outbound
 from adapters.pool import ProviderPool
-from broker.handover import Handover
+from broker.connection import open_keeper, open_listener
+from broker.leases import LeaseKeeper
+from broker.queue import Bell, Held, JobQueue
 from broker.wakeups import CANCELS, Wakeups
+from core.batcher import Batcher
 from core.clock import utc_now
 from core.looper import Looper
 from core.provider import ErrorKind, ProviderError
@@ -19,8 +26,11 @@ from core.settings import Settings, has_provider_keys
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
 from storage.store import Store
+from workers.cancelling import LostCancels
+from workers.finishing import Finisher
+from workers.ledger import Ledger
+from workers.recovering import EVERY_S, Recovery
 from workers.running import RunningJobs
-from workers.sweeping import Sweeper
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +40,14 @@ class WorkerServices:
     settings: Settings
     database: Database
     catalog: CatalogFollower
-    handover: Handover
+    owner: str
+    queue: JobQueue
+    bell: Bell
+    pools: Sequence[str]
+    leases: LeaseKeeper
+    acknowledged: Batcher[Held, int]
+    ledger: Ledger
+    finisher: Finisher
     wakeups: Wakeups
     providers: ProviderPool
     outbound: Outbound
@@ -67,19 +84,44 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         stack.push_async_callback(providers.aclose)
         outbound = Outbound()
         stack.push_async_callback(outbound.aclose)
-        handover = Handover(redis)
-        sweeper = Looper("hand-over sweeper", Sweeper(database, handover, settings.job_timeout_s).step, 3.0)
-        sweeper.start()
-        stack.push_async_callback(sweeper.stop)
+        queue, wakeups = JobQueue(redis), Wakeups(redis)
+        owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
+        listening = open_listener(settings.redis_url or "")
+        stack.push_async_callback(listening.aclose)
+        leases = LeaseKeeper(open_keeper(settings.redis_url or "", settings.lease_s), owner, settings.lease_s)
+        leases.start()
+        stack.push_async_callback(asyncio.to_thread, leases.stop)
+        recovery = Recovery(database, queue, catalog, owner, settings.lease_s)
+        for duty in (
+            Looper("recovery", recovery.step, EVERY_S),
+            Looper("cancels", LostCancels(database, running).step, 2.0),
+        ):
+            duty.start()
+            stack.push_async_callback(duty.stop)
         yield WorkerServices(
             settings=settings,
             database=database,
             catalog=catalog,
-            handover=handover,
-            wakeups=Wakeups(redis),
+            owner=owner,
+            queue=queue,
+            bell=Bell(listening, settings.pools),
+            pools=settings.pools,
+            leases=leases,
+            acknowledged=Batcher(_acknowledger(queue), is_about_one=lambda _error: False),
+            ledger=Ledger(database),
+            finisher=Finisher(database, queue, wakeups, catalog),
+            wakeups=wakeups,
             providers=providers,
             outbound=outbound,
             storage=Store(settings.storage_path),
             running=running,
             emulator_url=None if has_provider_keys() else settings.emulator_url,
         )
+
+
+def _acknowledger(queue: JobQueue) -> Callable[[Sequence[Held]], Awaitable[list[int]]]:
+    async def acknowledge(group: Sequence[Held]) -> list[int]:
+        gone = await queue.acknowledge(group)
+        return [gone] * len(group)
+
+    return acknowledge

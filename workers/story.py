@@ -1,14 +1,11 @@
 """The story of one job, from claim to notify."""
 
 import asyncio
-import random
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
-from uuid import UUID
 
 import structlog
-from arq import Retry
 from redis.exceptions import RedisError
 
 from core.clock import utc_now
@@ -19,47 +16,42 @@ from core.logging import get_logger
 from core.request import JobRequest, Kind
 from core.result import JobError, Result
 from sql.calls import abandon_calls
-from sql.jobs import (
-    FinishedJob,
-    ReleasedJob,
-    StartedJob,
-    fail_dependents,
-    finish_job,
-    release_dependents,
-    requeue_job,
-    start_job,
-)
+from sql.jobs import EndedJob, StartedJob, requeue_job
 from sql.patience import GONE, patiently
-from sql.pool import Database
 from workers.attempting import Outcome, attempt
 from workers.calling import FenceLost
-from workers.outcomes import Done, Narrated
+from workers.endings import Back, Ending, Over
+from workers.finishing import Ended
+from workers.outcomes import Done, JobRun, Narrated
 from workers.recording import finish_narration
 from workers.services import WorkerServices
 
+AWAY_S = 2.0
 
-async def run_job(ctx: dict[str, Any], job_id: str, handed_fence: int) -> None:
-    """arq's function. The token is the fence at hand-over plus the number of deliveries since."""
+
+async def run_job(ctx: dict[str, Any], job: StartedJob) -> Ending:
+    """What the worker does with a started job, whatever its kind."""
     services: WorkerServices = ctx["services"]
-    job = await start_job(services.database, UUID(job_id), handed_fence + ctx["job_try"], None)
-    if job is None:
-        return
     project = services.catalog.current.projects.get(job.project_id)
     with structlog.contextvars.bound_contextvars(
-        job_id=job_id, project=project.name if project else str(job.project_id)
+        job_id=str(job.id), project=project.name if project else str(job.project_id)
     ):
-        if job.lost_leases:
-            await abandon_calls(services.database, job.id, job.fence, None)
+        deadline = utc_now() + timedelta(seconds=job.deadline_in_s) if job.deadline_in_s is not None else None
+        run = JobRun(job, deadline)
         try:
-            await _settle(services, job, await _work(services, job))
+            if job.lost_leases:
+                await abandon_calls(services.database, job.id, job.fence, None)
+            outcome = await _work(services, run)
+        except asyncio.CancelledError:
+            await asyncio.shield(requeue_job(services.database, job.id, job.fence, timedelta(0), 1))
+            raise
         except (*GONE, RedisError) as error:
             get_logger(__name__).warning("put back: a server is away", error=type(error).__name__)
-            raise Retry(defer=2) from error
-        except Retry:
-            raise
+            return await _put_back(services, job, AWAY_S, counted=False)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller learns of it
             get_logger(__name__).exception("a fault of ours")
-            await _finish(services, job, "failed", None, _our_fault(error))
+            outcome = Fail(_our_fault(error))
+        return await asyncio.shield(_settle(services, run, outcome))
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,28 +66,27 @@ CANCELLED = Stopped("cancelled", JobError("cancelled", "cancelled by its caller"
 EXPIRED = Stopped("expired", JobError("deadline", "the deadline passed before it could run"))
 
 
-async def _work(services: WorkerServices, job: StartedJob) -> Outcome | Stopped:
+async def _work(services: WorkerServices, run: JobRun) -> Outcome | Stopped:
     """What came of it."""
-    now = utc_now()
+    job, now = run.job, utc_now()
     if job.state == "cancelling":
         return CANCELLED
     if job.lost_leases > services.settings.max_lost_leases:
         return Fail(JobError("worker_lost", f"{job.lost_leases} workers were lost while running this job"))
-    if job.deadline is not None and now >= job.deadline:
+    if run.deadline is not None and now >= run.deadline:
         return EXPIRED
     attempt_end = now + timedelta(seconds=services.settings.job_timeout_s)
-    until = min(attempt_end, job.deadline) if job.deadline else attempt_end
+    until = min(attempt_end, run.deadline) if run.deadline else attempt_end
     try:
         with services.running.running(job.id):
             try:
                 request = JobRequest.model_validate_json(dump_json(job.request))
-                return await attempt(services, job, request, until)
+                return await attempt(services, run, request, until)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if services.running.was_cancelled(job.id) and task is not None:
                     task.uncancel()
                     return CANCELLED
-                await asyncio.shield(requeue_job(services.database, job.id, job.fence, utc_now(), 1))
                 raise
     except FenceLost:
         return CANCELLED
@@ -107,29 +98,33 @@ def _our_fault(error: Exception) -> JobError:
     return JobError("internal", f"the factory failed at this job ({type(error).__name__}); see the worker's log")
 
 
-async def _settle(services: WorkerServices, job: StartedJob, outcome: Outcome | Stopped) -> None:
+async def _settle(services: WorkerServices, run: JobRun, outcome: Outcome | Stopped) -> Ending:
+    """Write it down, whatever it is. A server that is away is waited for."""
+    job = run.job
     match outcome:
         case Done():
-            await _finish(services, job, "completed", _result_of(outcome), None)
+            return await _finish(services, job, "completed", _result_of(outcome), None)
         case Narrated():
-            await _finish(services, job, "completed", await finish_narration(services, job, outcome), None)
+            return await _finish(services, job, "completed", await finish_narration(services, job, outcome), None)
         case Fail(error=error):
-            expired = job.deadline is not None and utc_now() >= job.deadline
+            expired = run.deadline is not None and utc_now() >= run.deadline
             if expired:
                 error = JobError("deadline", "the deadline passed; the last word was: " + error.message, error.provider)
-            await _finish(services, job, "expired" if expired else "failed", None, error)
+            return await _finish(services, job, "expired" if expired else "failed", None, error)
         case RetryAt(run_at=run_at, counted=counted):
-            await _retry_later(services, job, run_at, counted=counted)
+            delay_s = max(0.0, (run_at - utc_now()).total_seconds())
+            get_logger(__name__).info("retry later", delay_s=round(delay_s, 3), attempts=job.attempts)
+            return await _put_back(services, job, delay_s, counted=counted)
         case Stopped(state=state, error=error):
-            await _finish(services, job, state, None, error)
+            return await _finish(services, job, state, None, error)
 
 
-async def _retry_later(services: WorkerServices, job: StartedJob, run_at: datetime, *, counted: bool) -> None:
-    if await requeue_job(services.database, job.id, job.fence, run_at, 0 if counted else 1):
-        get_logger(__name__).info("retry later", run_at=run_at.isoformat(), attempts=job.attempts)
+async def _put_back(services: WorkerServices, job: StartedJob, delay_s: float, *, counted: bool) -> Ending:
+    delay = timedelta(seconds=delay_s)
+    if await patiently(requeue_job, services.database, job.id, job.fence, delay, 0 if counted else 1):
         await services.wakeups.publish(job.id, job.batch_id)
-        raise Retry(defer=max(0.0, (run_at - utc_now()).total_seconds()) + random.random() / 100)  # noqa: S311
-    await _settle(services, job, CANCELLED)
+        return Back(delay_s)
+    return await _finish(services, job, CANCELLED.state, None, CANCELLED.error)
 
 
 def _result_of(done: Done) -> Result:
@@ -149,50 +144,31 @@ def _result_of(done: Done) -> Result:
     )
 
 
-async def _record(
-    database: Database, job: StartedJob, state: str, result: Result | None, error: JobError | None
-) -> tuple[FinishedJob, list[ReleasedJob], list[UUID]] | None:
-    """One transaction: the result, if the fence is still mine, and what waited for it. None when fenced out."""
-    released: list[ReleasedJob] = []
-    downstream: list[UUID] = []
-    async with database.acquire() as connection, connection.transaction():
-        finished = await finish_job(
-            connection,
-            job.id,
-            job.fence,
-            state,
-            result.as_dict() if result else None,
-            error.as_dict() if error else None,
-            result.provider if result else error.provider if error else None,
-            result.model if result else None,
-            result.variant if result else None,
-            result.usage.as_dict() if result else None,
-            None,
-        )
-        if finished is None:
-            return None
-        if job.batch_id is not None and state == "completed":
-            released = await release_dependents(connection, job.id, None)
-        elif job.batch_id is not None:
-            reason = JobError("dependency_failed", f"job {job.key or job.id}, which this one comes after, is {state}")
-            downstream = await fail_dependents(connection, job.id, reason.as_dict(), None)
-    return finished, released, downstream
-
-
 async def _finish(
     services: WorkerServices, job: StartedJob, state: str, result: Result | None, error: JobError | None
-) -> None:
-    """Record, then notify."""
-    recorded = await patiently(_record, services.database, job, state, result, error)
+) -> Ending:
+    """Record together with what else ends now, then notify."""
+    named = job.key or str(job.id)
+    ended = EndedJob(
+        id=job.id,
+        fence=job.fence,
+        state=state,
+        result=result.as_dict() if result else None,
+        error=error.as_dict() if error else None,
+        provider=result.provider if result else error.provider if error else None,
+        model=result.model if result else None,
+        variant=result.variant if result else None,
+        usage=result.usage.as_dict() if result else None,
+        cached=result.cached if result else False,
+    )
+    recorded = await services.finisher.finish(Ended(ended, job.batch_id, named))
     if recorded is None:
         get_logger(__name__).warning("fenced out", state=state)
-        return
-    finished, released, downstream = recorded
+        return Over()
     get_logger(__name__).info(
         state,
         model=result.model if result else None,
         error=error.kind if error else None,
-        cost_usd=str(finished.cost) if finished.cost is not None else None,
+        cost_usd=str(recorded.cost) if recorded.cost is not None else None,
     )
-    await services.handover.hand_over([(one.id, one.fence, one.run_at) for one in released if one.state == "queued"])
-    await services.wakeups.publish(job.id, job.batch_id, *downstream)
+    return Over()

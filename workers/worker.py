@@ -8,6 +8,7 @@ from arq.worker import func
 
 from broker.connection import PAYLOAD_LIFE_MS, QUEUE, deserialize, redis_settings, serialize
 from core.logging import get_logger, set_up_logging
+from core.request import Kind
 from core.settings import Settings, has_provider_keys, require_urls
 from workers.services import open_worker_services
 from workers.story import run_job
@@ -39,7 +40,7 @@ def worker_options(settings: Settings) -> dict[str, Any]:
             await stack.aclose()
 
     return {
-        "functions": [func(run_job, name="run_job", max_tries=1_000_000, keep_result=0)],
+        "functions": [func(run_job, name=kind.value, keep_result=0) for kind in Kind],
         "redis_settings": redis_settings(redis_url),
         "queue_name": QUEUE,
         "on_startup": start,
@@ -48,8 +49,6 @@ def worker_options(settings: Settings) -> dict[str, Any]:
         "job_timeout": settings.job_timeout_s + MARGIN_S,
         "job_completion_wait": settings.drain_s,
         "keep_result": 0,
-        "poll_delay": 0.05,
-        "queue_read_limit": 10_000,
         "expires_extra_ms": PAYLOAD_LIFE_MS,
         "retry_jobs": True,
         "health_check_interval": 5,

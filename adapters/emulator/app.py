@@ -41,11 +41,13 @@ def _controls(emulator: Emulator) -> list[Route]:
             fault = parse_fault(str(body.get("fault")))
         except ValueError as error:
             return json_response({"error": str(error)}, 400)
-        emulator.faults.switch_on(body.get("provider"), body.get("model"), fault, body.get("times"))
+        emulator.faults.switch_on(
+            body.get("provider"), body.get("model"), fault, body.get("times"), request.query_params.get("owner")
+        )
         return json_response({"status": "switched on"})
 
-    async def switch_off(_request: Request) -> Response:
-        emulator.faults.clear()
+    async def switch_off(request: Request) -> Response:
+        emulator.faults.clear(request.query_params.get("owner"))
         return json_response({"status": "switched off"})
 
     async def calls(_request: Request) -> Response:

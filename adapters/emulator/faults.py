@@ -24,12 +24,13 @@ class Fault:
 
 @dataclass(slots=True)
 class Switched:
-    """A fault that a test switched on; `left` counts down when it was given a number."""
+    """A fault that a test switched on; `left` counts down when it was given a number. `owner`: who may switch it off."""
 
     provider: str | None
     model: str | None
     fault: Fault
     left: int | None
+    owner: str | None
 
 
 def parse_fault(text: str) -> Fault:
@@ -54,12 +55,14 @@ class Faults:
         self._switched: list[Switched] = []
         self._met: Counter[str] = Counter()
 
-    def switch_on(self, provider: str | None, model: str | None, fault: Fault, times: int | None) -> None:
-        self._switched.append(Switched(provider, model, fault, times))
+    def switch_on(
+        self, provider: str | None, model: str | None, fault: Fault, times: int | None, owner: str | None
+    ) -> None:
+        self._switched.append(Switched(provider, model, fault, times, owner))
 
-    def clear(self) -> None:
-        """Switch off what was switched on."""
-        self._switched.clear()
+    def clear(self, owner: str | None) -> None:
+        """Switch off what this owner switched on; without an owner, everything."""
+        self._switched = [one for one in self._switched if owner is not None and one.owner != owner]
 
     def choose(self, provider: str, model: str, asked: Fault | None, header: str | None, prompt: str) -> Fault | None:
         """The header's, else the model name's, else a switched one."""

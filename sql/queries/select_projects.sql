@@ -1,1 +1,1 @@
-SELECT id, name, active, weight, settings FROM factory.projects
+SELECT id, name, active, weight, settings, paused FROM factory.projects

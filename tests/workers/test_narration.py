@@ -3,7 +3,6 @@
 import asyncio
 import io
 import random
-from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
 
@@ -25,14 +24,6 @@ NARRATORS = [
     ("elevenlabs/eleven_flash_v2_5:cjVigY5qzO86Huf0OWal", "wav"),
     ("elevenlabs/eleven_v4:XrExE9yKIg1WjnnlVkGX", "wav"),
 ]
-
-
-@pytest.fixture
-async def emulator(factory: Factory) -> AsyncIterator[httpx.AsyncClient]:
-    """The emulator's own controls; its faults are taken back at the end."""
-    async with httpx.AsyncClient(base_url=factory.emulator) as client:
-        yield client
-        await client.delete("/_emulator/faults")
 
 
 async def narrate(factory: Factory, text: str, **fields: Any) -> dict[str, Any]:

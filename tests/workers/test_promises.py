@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -10,15 +10,11 @@ from uuid import UUID
 import httpx
 import pytest
 
+from core.clock import utc_now
+from core.ids import new_id
+from sql.calls import OpenedCall, open_calls
+from sql.jobs import EndedJob, finish_jobs, start_jobs
 from tests.house import Factory
-
-
-@pytest.fixture
-async def emulator(factory: Factory) -> AsyncIterator[httpx.AsyncClient]:
-    """The emulator's own controls; its faults are taken back at the end."""
-    async with httpx.AsyncClient(base_url=factory.emulator) as client:
-        yield client
-        await client.delete("/_emulator/faults")
 
 
 async def break_model(
@@ -196,8 +192,6 @@ async def test_a_deadline_that_passed_is_never_billed(factory: Factory) -> None:
 async def test_a_job_for_later_waits_for_its_time(factory: Factory) -> None:
     from datetime import timedelta
 
-    from core.clock import utc_now
-
     later = utc_now() + timedelta(seconds=1.0)
     job = await factory.job(model="fast", prompt="Write a line", run_at=later.isoformat())
     assert job["status"] == "completed"
@@ -220,24 +214,27 @@ async def test_what_redis_never_heard_of_is_handed_over(factory: Factory) -> Non
 
 
 async def test_only_the_holder_of_the_fence_finishes(factory: Factory) -> None:
-    from core.ids import new_id
-    from sql.calls import open_call
-    from sql.jobs import finish_job, start_job
-
     made = (
         await factory.client.post("/v1/jobs", json={"model": "fast", "prompt": "x", "run_at": "2099-01-01T00:00:00Z"})
     ).json()
     database, job_id = factory.services.database, UUID(made["id"])
-    first = await start_job(database, job_id, 1, None)
-    second = await start_job(database, job_id, 2, None)
-    assert first is not None
-    assert second is not None
-    assert (second.attempts, second.lost_leases) == (1, 1)
-    assert await start_job(database, job_id, 2, None) is None
-    details = ("fast", 1, None, job_id, "openai", "gpt", None, False, second.created_at, None, None)
-    assert await open_call(database, new_id(), job_id, 1, *details) is False
-    assert await open_call(database, new_id(), job_id, 2, *details) is True
-    nothing = (None, None, None, None, None, None, None)
-    assert await finish_job(database, job_id, 1, "completed", *nothing) is None
-    assert await finish_job(database, job_id, 2, "completed", *nothing) is not None
-    assert await finish_job(database, job_id, 2, "failed", *nothing) is None
+    (first,) = await start_jobs(database, [job_id], [1], None)
+    (second,) = await start_jobs(database, [job_id], [2], None)
+    assert (first.fence, second.attempts, second.lost_leases) == (1, 1, 1)
+    assert await start_jobs(database, [job_id], [2], None) == []
+
+    def line(fence: int) -> OpenedCall:
+        return OpenedCall(
+            new_id(), job_id, fence, "fast", 1, None, job_id, "openai", "gpt", None, False, utc_now(), None, None
+        )
+
+    stale, mine = line(1), line(2)
+    assert await open_calls(database, [asdict(stale), asdict(mine)], [job_id]) == {mine.id}
+
+    async def finish(fence: int, state: str) -> list[UUID]:
+        ended = asdict(EndedJob(job_id, fence, state))
+        return [one.id for one in await finish_jobs(database, [ended], [job_id], None)]
+
+    assert await finish(1, "completed") == []
+    assert await finish(2, "completed") == [job_id]
+    assert await finish(2, "failed") == []

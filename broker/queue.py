@@ -1,0 +1,169 @@
+"""The queue in Redis: who may run which job, until when. Postgres stays the truth; what Redis forgets is put back.
+
+A job's token grows with every delivery, so that a holder who was overtaken brings Postgres a smaller one and gets
+nothing. The scripts beside this go by the server's clock and no other.
+"""
+
+import secrets
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from itertools import chain
+from pathlib import Path
+from typing import Any, Literal, cast
+from uuid import UUID
+
+from redis.asyncio import Redis
+
+PREFIX = "factory:{q}:"
+_JOBS, _DELAYED, _MARK, _FILLED = (PREFIX + name for name in ("jobs", "delayed", "mark", "filled"))
+_SCRIPTS = Path(__file__).parent / "scripts"
+_AT_ONCE = 500
+
+POOLS = ("text", "speech")
+_HEAD_START_MS = {"interactive": 60_000, "standard": 0, "batch": -600_000}
+
+Renewal = Literal["held", "adopted", "taken"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """A job's place in line. `score`: the smaller goes first within its project."""
+
+    id: UUID
+    fence: int
+    pool: str
+    project: UUID
+    weight: int
+    score: int
+    delay_s: float = 0.0
+
+
+def pool_of(kind: str) -> str:
+    """Narrations take long and would hold up the rest."""
+    return "speech" if kind == "speech" else "text"
+
+
+def score_of(priority: str, created_at: datetime) -> int:
+    """Priorities are head starts, not classes: in the end everybody's turn comes."""
+    return round(created_at.timestamp() * 1000) - _HEAD_START_MS[priority]
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A claimed job. `token` is what its start must bring to Postgres."""
+
+    id: UUID
+    token: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """`due_in_s` until something delayed is due."""
+
+    due_in_s: float | None
+    jobs: list[Held]
+
+
+@cache
+def read_script(name: str) -> str:
+    """The text of `scripts/NAME.lua`."""
+    return (_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
+
+
+class JobQueue:
+    """The scripts as methods. All raise RedisError when the server cannot be reached."""
+
+    def __init__(self, redis: "Redis") -> None:
+        self._redis = redis
+        names = ("hand_over", "claim", "acknowledge", "release", "look_at_memory")
+        self._scripts: dict[str, Any] = {name: redis.register_script(read_script(name)) for name in names}
+
+    async def hand_over(self, tickets: Sequence[Ticket]) -> int:
+        """Put jobs in line; those that are there keep their places. How many were new."""
+        new = 0
+        for page in _pages(tickets):
+            rows = (
+                (str(one.id), one.fence, one.pool, str(one.project), one.weight, one.score, _ms(one.delay_s))
+                for one in page
+            )
+            args = [PREFIX, *chain.from_iterable(rows)]
+            new += len(await self._scripts["hand_over"](keys=[_JOBS, _DELAYED], args=args))
+        return new
+
+    async def claim(
+        self, owner: str, most: int, lease_s: float, pools: Sequence[str], paused: Sequence[UUID] = ()
+    ) -> Claim:
+        """At most so many jobs, each under a lease: one round trip."""
+        args = [PREFIX, owner, most, round(lease_s * 1000), len(pools), *pools, *map(str, paused)]
+        due_ms, *flat = await self._scripts["claim"](keys=[_JOBS, _DELAYED], args=args)
+        jobs = [Held(UUID(flat[place].decode()), flat[place + 1]) for place in range(0, len(flat), 2)]
+        return Claim(None if due_ms < 0 else due_ms / 1000, jobs)
+
+    async def acknowledge(self, jobs: Sequence[Held]) -> int:
+        """These are over, or not ours to run. What somebody else claimed since is left alone."""
+        gone = 0
+        for page in _pages(jobs):
+            args = [PREFIX, *chain.from_iterable((str(one.id), one.token) for one in page)]
+            gone += await self._scripts["acknowledge"](keys=[_JOBS, _DELAYED], args=args)
+        return gone
+
+    async def release(self, jobs: Sequence[Held], delay_s: float = 0.0) -> int:
+        """Give claimed jobs back, to be run after a delay."""
+        back = 0
+        for page in _pages(jobs):
+            args = [PREFIX, *chain.from_iterable((str(one.id), one.token, _ms(delay_s)) for one in page)]
+            back += await self._scripts["release"](keys=[_JOBS, _DELAYED], args=args)
+        return back
+
+    async def look_at_memory(self) -> str | None:
+        """The identity of a memory that has to be filled from Postgres: after a flush, a restart, a replacement."""
+        found = await self._scripts["look_at_memory"](keys=[_MARK, _FILLED], args=[secrets.token_hex(8)])
+        identity, filled = (one.decode() for one in found)
+        return identity if identity != filled else None
+
+    async def remember_filled(self, identity: str) -> None:
+        await self._redis.set(_FILLED, identity)
+
+    async def take_duty(self, name: str, owner: str, life_s: float) -> bool:
+        """Is this process the one that does a duty now? It stays so while it asks again in time."""
+        key, life_ms = f"{PREFIX}duty:{name}", round(life_s * 1000)
+        if await self._redis.set(key, owner, nx=True, px=life_ms):
+            return True
+        holder = await self._redis.get(key)
+        if holder is None or holder.decode() != owner:
+            return False
+        await self._redis.pexpire(key, life_ms)
+        return True
+
+    async def depth(self) -> int:
+        """Jobs in Redis: in line, delayed and running."""
+        found: int = await cast("Any", self._redis.hlen(_JOBS))
+        return found
+
+
+class Bell:
+    """Waits for work on a connection of its own, so that nothing else is held up."""
+
+    def __init__(self, redis: "Redis", pools: Sequence[str]) -> None:
+        self._redis = redis
+        self._keys = [f"{PREFIX}bell:{pool}" for pool in pools]
+
+    async def ring(self) -> None:
+        """Pass on what was heard and cannot be followed."""
+        await cast("Any", self._redis.rpush(self._keys[0], "1"))
+
+    async def wait(self, most_s: float) -> bool:
+        """Was it rung within that time? One worker hears it; who leaves work behind rings again."""
+        rung = await cast("Any", self._redis.blpop(self._keys, timeout=max(0.001, most_s)))  # type: ignore[arg-type]
+        return rung is not None
+
+
+def _ms(seconds: float) -> int:
+    return max(0, round(seconds * 1000))
+
+
+def _pages(items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(items), _AT_ONCE):
+        yield items[start : start + _AT_ONCE]

@@ -1,0 +1,84 @@
+-- Takes jobs under a lease: those whose lease ran out first, then ready ones, project by project by their shares.
+--
+-- KEYS  1 jobs  2 delayed
+-- ARGV  prefix, owner, most, lease (ms), number of pools, pools…, paused projects…
+-- Gives milliseconds until something delayed is due (-1: nothing is), then for each job: id, token.
+local prefix, owner, most, lease_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local pools, paused, paused_count = {}, {}, 0
+for place = 6, 5 + tonumber(ARGV[5]) do pools[#pools + 1] = ARGV[place] end
+for place = 6 + #pools, #ARGV do
+  paused[ARGV[place]] = true
+  paused_count = paused_count + 1
+end
+
+for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], '-inf', now, 'LIMIT', 0, 2 * most + 100)) do
+  redis.call('ZREM', KEYS[2], id)
+  local known = redis.call('HGET', KEYS[1], id)
+  if known then
+    local job = cmsgpack.unpack(known)
+    local clock = redis.call('GET', prefix .. 'clock:' .. job.pool) or 0
+    redis.call('ZADD', prefix .. 'ready:' .. job.pool .. ':' .. job.project, job.score, id)
+    redis.call('ZADD', prefix .. 'shares:' .. job.pool, 'NX', clock, job.project)
+  end
+end
+
+local claimed = { -1 }
+local count = 0
+
+local function take(id, pool)
+  local known = redis.call('HGET', KEYS[1], id)
+  if not known then return nil end
+  local job = cmsgpack.unpack(known)
+  job.token = job.token + 1
+  job.owner = owner
+  redis.call('HSET', KEYS[1], id, cmsgpack.pack(job))
+  redis.call('ZADD', prefix .. 'leases:' .. pool, now + lease_ms, id)
+  claimed[#claimed + 1] = id
+  claimed[#claimed + 1] = job.token
+  count = count + 1
+  return job
+end
+
+local function next_project(shares)
+  for _, project in ipairs(redis.call('ZRANGE', shares, 0, paused_count)) do
+    if not paused[project] then return project end
+  end
+  return nil
+end
+
+for _, pool in ipairs(pools) do
+  local leases = prefix .. 'leases:' .. pool
+  if count < most then
+    for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, most - count)) do
+      if not take(id, pool) then redis.call('ZREM', leases, id) end
+    end
+  end
+end
+for _, pool in ipairs(pools) do
+  local shares, clock = prefix .. 'shares:' .. pool, prefix .. 'clock:' .. pool
+  while count < most do
+    local project = next_project(shares)
+    if not project then break end
+    local queue = prefix .. 'ready:' .. pool .. ':' .. project
+    local first = redis.call('ZPOPMIN', queue)[1]
+    local job = first and take(first, pool)
+    if job then
+      local served = tonumber(redis.call('ZSCORE', shares, project))
+      redis.call('SET', clock, string.format('%.17g', served))
+      redis.call('ZADD', shares, string.format('%.17g', served + 1000 / job.weight), project)
+    end
+    if redis.call('EXISTS', queue) == 0 then redis.call('ZREM', shares, project) end
+  end
+  if next_project(shares) then
+    local bell = prefix .. 'bell:' .. pool
+    if redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
+  elseif redis.call('EXISTS', shares) == 0 then
+    redis.call('DEL', clock)
+  end
+end
+
+local due = redis.call('ZRANGE', KEYS[2], 0, 0, 'WITHSCORES')
+if due[2] then claimed[1] = math.max(0, tonumber(due[2]) - now) end
+return claimed

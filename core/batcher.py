@@ -1,0 +1,76 @@
+"""Many small writes as a few large ones: who comes while a write is under way goes with the next."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+class Batcher(Generic[Item, Answer]):
+    """`write` takes some items and gives an answer for each, or raises for all of them.
+
+    Nobody waits for others to come: a lone item is written at once. The bound on delay is the duration of the
+    writes under way, the bound on size is `most`. When `is_about_one` says that an error is some item's own fault, the
+    group is split until that item stands alone with its error and the others are written.
+    """
+
+    def __init__(
+        self,
+        write: Callable[[Sequence[Item]], Awaitable[Sequence[Answer]]],
+        *,
+        is_about_one: Callable[[Exception], bool],
+        most: int = 500,
+        at_once: int = 2,
+    ) -> None:
+        self._write = write
+        self._most = most
+        self._at_once = at_once
+        self._is_about_one = is_about_one
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._writing: set[asyncio.Task[None]] = set()
+
+    async def add(self, item: Item) -> Answer:
+        """The item's own answer. Who is cancelled here does not take the write back."""
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        self._begin()
+        return await future
+
+    def _begin(self) -> None:
+        if self._waiting and len(self._writing) < self._at_once:
+            task = asyncio.get_running_loop().create_task(self._write_some())
+            self._writing.add(task)
+            task.add_done_callback(self._end)
+
+    def _end(self, task: asyncio.Task[None]) -> None:
+        self._writing.discard(task)
+        self._begin()
+
+    async def _write_some(self) -> None:
+        group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
+        if group:
+            await self._settle(group)
+
+    async def _settle(self, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._write([item for item, _ in group])
+        except Exception as error:  # noqa: BLE001  it belongs to those who wait
+            if len(group) > 1 and self._is_about_one(error):
+                middle = len(group) // 2
+                await self._settle(group[:middle])
+                await self._settle(group[middle:])
+                return
+            for _, future in group:
+                if not future.done():
+                    future.set_exception(error)
+        except BaseException:
+            for _, future in group:
+                future.cancel()
+            raise
+        else:
+            for (_, future), answer in zip(group, answers, strict=True):
+                if not future.done():
+                    future.set_result(answer)

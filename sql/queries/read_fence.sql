@@ -1,1 +1,0 @@
-SELECT state, fence FROM factory.jobs WHERE id = $1::uuid

@@ -1,0 +1,1 @@
+SELECT id FROM factory.jobs WHERE id = ANY ($1::uuid[]) AND state = 'cancelling'

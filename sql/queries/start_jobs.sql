@@ -1,0 +1,20 @@
+WITH claimed AS (
+    SELECT job.id, given.token
+    FROM unnest($1::uuid[], $2::bigint[]) AS given (id, token) JOIN factory.jobs AS job ON job.id = given.id
+    WHERE job.id = ANY ($1::uuid[])
+    ORDER BY job.id
+    FOR UPDATE OF job
+)
+UPDATE factory.jobs AS job SET
+    fence = claimed.token,
+    seq = seq + 1,
+    attempts = attempts + (state = 'queued')::integer,
+    lost_leases = lost_leases + (state <> 'queued')::integer,
+    state = CASE WHEN state = 'cancelling' THEN 'cancelling' ELSE 'in_progress' END,
+    started_at = coalesce(started_at, $3::timestamptz, now())
+FROM claimed
+WHERE job.id = claimed.id AND job.id = ANY ($1::uuid[]) AND fence < claimed.token
+    AND state IN ('queued', 'in_progress', 'cancelling')
+RETURNING
+    job.id, project_id, batch_id, key, after, state, kind, priority, request, attempts, lost_leases, fence, created_at,
+    extract(epoch FROM deadline - coalesce($3::timestamptz, now()))::double precision AS deadline_in_s

@@ -1,0 +1,213 @@
+"""arq's worker over the leased queue.
+
+arq keeps the process: settings, function registry, `ctx`, hooks, cron, health, signals, the command. How jobs are
+taken and given back is ours: `broker/queue.py`, `docs/queue.md`. A job's kind names the function that runs it.
+"""
+
+import asyncio
+import contextlib
+import inspect
+import random
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from arq.connections import create_pool
+from arq.worker import Function, Worker
+from redis.exceptions import RedisError
+
+from broker.leases import Lease
+from broker.queue import Held, Ticket, pool_of, score_of
+from core.logging import get_logger
+from sql.jobs import StartedJob, requeue_job, start_jobs
+from sql.patience import GONE
+from workers.endings import Back, Ending, Over
+from workers.services import WorkerServices
+
+CLAIM_MOST = 200
+_BEAT_S = 0.5
+_POLL_S = (1.5, 2.5)  # behind the bell, for rings that were lost
+_AWAY = (*GONE, RedisError)
+_UNKNOWN_KIND_DELAY_S = 10.0
+
+log = get_logger(__name__)
+
+
+class LeasedWorker(Worker):
+    """`ctx["services"]` is what `on_startup` made."""
+
+    async def main(self) -> None:
+        """Until a signal; in a burst until the queue is empty."""
+        if self._pool is None:
+            self._pool = await create_pool(
+                self.redis_settings,
+                job_deserializer=self.job_deserializer,
+                job_serializer=self.job_serializer,
+                default_queue_name=self.queue_name,
+                expires_extra_ms=self.expires_extra_ms,
+            )
+        self.ctx["redis"] = self.pool
+        if self.on_startup:
+            await self.on_startup(self.ctx)
+        self._services: WorkerServices = self.ctx["services"]
+        self._services.leases.on_taken = self._taken
+        self._changed = asyncio.Event()
+        self._tokens: dict[str, int] = {}
+        beat = self.loop.create_task(self._beat_on())
+        try:
+            await self._take_jobs()
+        finally:
+            beat.cancel()
+            await asyncio.gather(beat, return_exceptions=True)
+
+    async def _take_jobs(self) -> None:
+        services = self._services
+        away_s = 0.0
+        while True:
+            catalog = services.catalog.current
+            free = min(self.max_jobs - len(self.tasks), CLAIM_MOST)
+            if free <= 0 or catalog.paused or not self.allow_pick_jobs:
+                await self._until_changed()
+                continue
+            try:
+                paused = [project.id for project in catalog.projects.values() if project.paused]
+                claim = await services.queue.claim(
+                    services.owner, free, services.settings.lease_s, services.pools, paused
+                )
+                await self._start(claim.jobs)
+                if len(claim.jobs) == free:
+                    continue
+                if self.burst and not claim.jobs and not self.tasks and not await services.queue.depth():
+                    return
+                await self._listen(claim.due_in_s)
+                away_s = 0.0
+            except _AWAY as error:
+                if not away_s:
+                    log.warning("waiting for a server", error=f"{type(error).__name__}: {error}"[:200])
+                away_s = min(2.0, away_s * 2 or 0.1)
+                await asyncio.sleep(away_s * random.uniform(0.5, 1))  # noqa: S311  spreading needs no secrecy
+
+    async def _until_changed(self) -> None:
+        """A slot became free; or a second passed, for what changes elsewhere."""
+        self._changed.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                await self._changed.wait()
+
+    async def _listen(self, due_in_s: float | None) -> None:
+        most_s = random.uniform(*_POLL_S) if not self.burst else 0.05  # noqa: S311
+        rung = await self._services.bell.wait(most_s if due_in_s is None else min(most_s, due_in_s + 0.001))
+        if rung and not self.allow_pick_jobs:
+            await self._services.bell.ring()
+
+    async def _start(self, held: Sequence[Held]) -> None:
+        """One UPDATE for the whole claim. What is not given back is over or somebody else's."""
+        if not held:
+            return
+        services = self._services
+        try:
+            ids, tokens = [one.id for one in held], [one.token for one in held]
+            started = await start_jobs(services.database, ids, tokens, None)
+        except GONE:
+            with contextlib.suppress(RedisError):
+                await services.queue.release(held, 1.0)
+            raise
+        mine = {job.id for job in started}
+        for job in started:
+            self._run(job)
+        if dropped := [one for one in held if one.id not in mine]:
+            await services.queue.acknowledge(dropped)
+
+    def _run(self, job: StartedJob) -> None:
+        services = self._services
+        if (older := self.tasks.get(str(job.id))) is not None:
+            older.cancel()
+        project = services.catalog.current.projects.get(job.project_id)
+        services.leases.hold(
+            Lease(
+                Ticket(
+                    id=job.id,
+                    fence=job.fence,
+                    pool=pool_of(job.kind),
+                    project=job.project_id,
+                    weight=project.weight if project else 100,
+                    score=score_of(job.priority, job.created_at),
+                ),
+                job.fence,
+            )
+        )
+        task = self.loop.create_task(self._run_to_the_end(job), name=f"job {job.id}")
+        self.tasks[str(job.id)], self._tokens[str(job.id)] = task, job.fence
+        task.add_done_callback(lambda done: self._done(str(job.id), done))
+
+    def _done(self, job_id: str, task: "asyncio.Task[Any]") -> None:
+        if self.tasks.get(job_id) is task:
+            del self.tasks[job_id], self._tokens[job_id]
+        self._changed.set()
+
+    async def _run_to_the_end(self, job: StartedJob) -> None:
+        """The function, and what the queue must know of it. Nothing leaves this but the end of the process."""
+        held, services = Held(job.id, job.fence), self._services
+        try:
+            ending = await self._call_function(job)
+        except asyncio.CancelledError:
+            ending = Back()  # put back in Postgres already, if it was ours
+        except Exception:
+            log.exception("the job's story broke off", job_id=str(job.id))
+            self.jobs_failed += 1
+            ending = Back(2.0)
+        services.leases.drop(job.id, job.fence)
+        try:
+            match ending:
+                case Over():
+                    await services.acknowledged.add(held)
+                case Back(delay_s=delay_s):
+                    self.jobs_retried += 1
+                    await services.queue.release([held], delay_s)
+        except (RedisError, OSError) as error:
+            log.info("the queue learns of it later", job_id=str(job.id), error=type(error).__name__)
+
+    async def _call_function(self, job: StartedJob) -> Ending:
+        function = self.functions.get(job.kind)
+        if not isinstance(function, Function):
+            log.warning("this version cannot run it", job_id=str(job.id), kind=job.kind)
+            return await self._put_back(job, _UNKNOWN_KIND_DELAY_S)
+        ctx = {**self.ctx, "job_id": str(job.id), "job_try": job.attempts, "enqueue_time": job.created_at}
+        if self.on_job_start:
+            await self.on_job_start(ctx)
+        ending: Ending = await function.coroutine(ctx, job)
+        if self.on_job_end:
+            await self.on_job_end(ctx)
+        self.jobs_complete += isinstance(ending, Over)
+        if self.after_job_end:
+            await self.after_job_end(ctx)
+        return ending
+
+    async def _put_back(self, job: StartedJob, delay_s: float) -> Ending:
+        back = await requeue_job(self._services.database, job.id, job.fence, timedelta(seconds=delay_s), 1)
+        return Back(delay_s) if back else Over()
+
+    def _taken(self, job_id: UUID, token: int) -> None:
+        """Called in the keeper's thread: somebody else has the job now."""
+        self.loop.call_soon_threadsafe(self._stop_older, job_id, token)
+
+    def _stop_older(self, job_id: UUID, token: int) -> None:
+        if (task := self.tasks.get(str(job_id))) is not None and self._tokens.get(str(job_id)) == token:
+            task.cancel()
+
+    async def _beat_on(self) -> None:
+        """Says that the loop is alive; health for `--check`; arq's own queue when there are cron jobs."""
+        while True:
+            self._services.leases.tick()
+            try:
+                if self.cron_jobs:
+                    await super()._poll_iteration()
+                else:
+                    await self.record_health()
+            except (RedisError, OSError) as error:
+                log.debug("no heart beat", error=type(error).__name__)
+            await asyncio.sleep(_BEAT_S)
+
+
+setattr(LeasedWorker, "__signature__", inspect.signature(Worker))  # noqa: B010  arq reads its options there

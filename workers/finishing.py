@@ -1,0 +1,80 @@
+"""The end of jobs, many in one transaction: result, jobs that waited for them, and then the hints."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from uuid import UUID
+
+import asyncpg
+from redis.exceptions import RedisError
+
+from broker.queue import JobQueue
+from broker.wakeups import Wakeups
+from core.batcher import Batcher
+from core.logging import get_logger
+from core.result import JobError
+from sql.following import CatalogFollower
+from sql.jobs import EndedJob, FinishedJob, ReleasedJob, fail_dependents, finish_jobs, release_dependents
+from sql.patience import patiently
+from sql.pool import Database
+from workers.recovering import ticket_of
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """`named` is how the jobs that waited for it are told."""
+
+    job: EndedJob
+    batch_id: UUID | None
+    named: str
+
+
+class Finisher:
+    """A row that Postgres refuses fails alone, not its group."""
+
+    def __init__(self, database: Database, queue: JobQueue, wakeups: Wakeups, catalog: CatalogFollower) -> None:
+        self._database = database
+        self._queue = queue
+        self._wakeups = wakeups
+        self._catalog = catalog
+        self._batcher: Batcher[Ended, FinishedJob | None] = Batcher(self._finish, is_about_one=is_about_one)
+
+    async def finish(self, ended: Ended) -> FinishedJob | None:
+        """None when the fence is no longer mine. Waits for Postgres while it is away."""
+        return await self._batcher.add(ended)
+
+    async def _finish(self, group: Sequence[Ended]) -> list[FinishedJob | None]:
+        finished, released, downstream = await patiently(_record, self._database, group)
+        queued = [job for job in released if job.state == "queued"]
+        catalog = self._catalog.current
+        try:
+            await self._queue.hand_over([ticket_of(job, catalog) for job in queued])
+        except (RedisError, OSError) as error:
+            get_logger(__name__).warning("hand-over put off", jobs=len(queued), error=type(error).__name__)
+        batches = {one.batch_id for one in group if one.batch_id is not None}
+        await self._wakeups.publish(*(one.job.id for one in group), *batches, *downstream)
+        return [finished.get(one.job.id) for one in group]
+
+
+async def _record(
+    database: Database, group: Sequence[Ended]
+) -> tuple[dict[UUID, FinishedJob], list[ReleasedJob], list[UUID]]:
+    released: list[ReleasedJob] = []
+    downstream: list[UUID] = []
+    async with database.acquire() as connection, connection.transaction():
+        rows, ids = [asdict(one.job) for one in group], [one.job.id for one in group]
+        finished = {job.id: job for job in await finish_jobs(connection, rows, ids, None)}
+        waited_for = [one for one in group if one.batch_id is not None and one.job.id in finished]
+        if completed := [one.job.id for one in waited_for if one.job.state == "completed"]:
+            released = await release_dependents(connection, completed, None)
+        for one in waited_for:
+            if one.job.state != "completed":
+                reason = JobError(
+                    "dependency_failed", f"job {one.named}, which this one comes after, is {one.job.state}"
+                )
+                downstream += await fail_dependents(connection, one.job.id, reason.as_dict(), None)
+    return finished, released, downstream
+
+
+def is_about_one(error: Exception) -> bool:
+    """Is a row of the group to blame? Then it is found by splitting."""
+    return isinstance(error, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError)

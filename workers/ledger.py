@@ -1,0 +1,37 @@
+"""The ledger's lines, opened and completed many at a time."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from core.batcher import Batcher
+from sql.calls import CompletedCall, OpenedCall, complete_calls, open_calls
+from sql.patience import patiently
+from sql.pool import Database
+from workers.finishing import is_about_one
+
+
+class Ledger:
+    """A line is on disk before its call's first byte, and completed exactly once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._opening: Batcher[OpenedCall, bool] = Batcher(self._open, is_about_one=is_about_one)
+        self._completing: Batcher[CompletedCall, bool] = Batcher(self._complete, is_about_one=is_about_one)
+
+    async def open(self, call: OpenedCall) -> bool:
+        """False when the job's fence is not mine any more or it is being cancelled: then do not call."""
+        return await self._opening.add(call)
+
+    async def complete(self, call: CompletedCall) -> bool:
+        """Waits for Postgres while it is away."""
+        return await self._completing.add(call)
+
+    async def _open(self, group: Sequence[OpenedCall]) -> list[bool]:
+        jobs = list({call.job_id for call in group})
+        opened = await open_calls(self._database, [asdict(call) for call in group], jobs)
+        return [call.id in opened for call in group]
+
+    async def _complete(self, group: Sequence[CompletedCall]) -> list[bool]:
+        rows, ids = [asdict(call) for call in group], [call.id for call in group]
+        completed = await patiently(complete_calls, self._database, rows, ids)
+        return [call.id in completed for call in group]
