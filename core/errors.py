@@ -5,11 +5,13 @@ FactoryError
 │   └── UnknownModel          unknown_model          400
 ├── Unauthenticated           unauthenticated        401
 ├── Forbidden                 forbidden              403
+│   └── LinkRefused           link_refused           403   a signed link that opens nothing
 ├── NotFound                  not_found              404
 ├── Conflict                  conflict               409
 │   └── IdempotencyConflict   idempotency_key_reused 422
 ├── BodyTooLarge              body_too_large         413
 ├── ServiceUnavailable        unavailable            503
+│   └── StorageUnavailable    storage_unavailable    503   in `storage.store`
 └── ConfigurationError        configuration          500   a setting is missing or wrong
 
 What a provider does wrong is a `core.provider.ProviderError`; how a job failed is a `core.result.JobError`.
@@ -76,6 +78,11 @@ class Forbidden(FactoryError):
     code = "forbidden"
     status = 403
     title = "This key may not do that"
+
+
+class LinkRefused(Forbidden):
+    code = "link_refused"
+    title = "This link opens nothing"
 
 
 class NotFound(FactoryError):

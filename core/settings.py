@@ -1,6 +1,8 @@
 """Settings from the environment, and the one place that reads it."""
 
+import contextlib
 import os
+import secrets
 import sys
 from functools import cache
 from pathlib import Path
@@ -60,9 +62,31 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys(self.worker_pools.split(",")))
 
     @property
-    def storage_path(self) -> Path:
-        """Where audio goes when it is a directory of this machine."""
-        return Path(self.storage_url) if self.storage_url else self.home / "storage"
+    def storage_place(self) -> str:
+        """Where audio goes: a directory or a URL."""
+        return self.storage_url or str(self.home / "storage")
+
+
+def read_secret(settings: Settings) -> bytes:
+    """What links are signed with: FACTORY_SECRET_KEY, else a file under `home` that the first process makes."""
+    if settings.secret_key:
+        return settings.secret_key.encode()
+    path = settings.home / "secret.key"
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileExistsError):
+            unfinished = path.with_name(f".secret.key.{secrets.token_hex(4)}")
+            unfinished.touch(mode=0o600)
+            unfinished.write_text(secrets.token_urlsafe(32))
+            try:
+                os.link(unfinished, path)
+            finally:
+                unfinished.unlink()
+        return path.read_bytes().strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"links cannot be signed: {path} can be neither read nor made ({error.strerror}). Set FACTORY_SECRET_KEY."
+        ) from error
 
 
 def read_settings() -> Settings:

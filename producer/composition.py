@@ -11,7 +11,7 @@ from core.settings import Settings, require_urls
 from producer.submit import Submitter
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
-from storage.store import Store
+from storage.store import Store, open_store
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +49,5 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             wakeups=wakeups,
             cancels=Wakeups(redis, CANCELS),
             submitter=Submitter(database, JobQueue(redis), catalog),
-            storage=Store(settings.storage_path),
+            storage=open_store(settings.storage_place),
         )

@@ -19,9 +19,12 @@ def present_result(row: Mapping[str, Any]) -> dict[str, Any] | None:
     shown: dict[str, Any] = {name: stored[name] for name in first} | stored | {"cost": row["cost"]}
     shown["usage"] = present_usage(stored["usage"])
     if audio := stored.get("audio"):
-        shown["audio"] = {"url": f"/v1/jobs/{row['id']}/audio"} | {
+        expired = row["audio_expired_at"] is not None
+        shown["audio"] = {"url": None if expired else f"/v1/jobs/{row['id']}/audio"} | {
             name: value for name, value in audio.items() if name != "storage_key"
         }
+        if expired:
+            shown["audio"]["expired"] = True
     return shown
 
 

@@ -68,6 +68,12 @@ async def find_project(db: Executor, name: str) -> FoundProject | None:
     return FoundProject(**row) if row else None
 
 
+async def read_job_owner(db: Executor, job_id: UUID) -> FoundProject | None:
+    """The project that a job belongs to."""
+    row = await db.fetchrow(statement("read_job_owner"), job_id)
+    return FoundProject(**row) if row else None
+
+
 async def select_api_keys(db: Executor) -> list[dict[str, Any]]:
     """Every key with its prefix, project and dates; the keys themselves are not known."""
     return [dict(row) for row in await db.fetch(statement("select_api_keys"))]

@@ -1,1 +1,1 @@
-"""Audio and file bytes behind one interface: a local folder."""
+"""Audio and file bytes behind one interface: a folder, or S3, GCS and Azure by URL."""

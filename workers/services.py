@@ -25,8 +25,10 @@ from core.result import Usage
 from core.settings import Settings, has_provider_keys
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
-from storage.store import Store
+from storage.store import Store, open_store
 from workers.cancelling import LostCancels
+from workers.expiring import EVERY_S as AUDIO_EVERY_S
+from workers.expiring import AudioExpiry
 from workers.finishing import Finisher
 from workers.ledger import Ledger
 from workers.recovering import EVERY_S, Recovery
@@ -91,10 +93,12 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         leases = LeaseKeeper(open_keeper(settings.redis_url or "", settings.lease_s), owner, settings.lease_s)
         leases.start()
         stack.push_async_callback(asyncio.to_thread, leases.stop)
+        storage = open_store(settings.storage_place)
         recovery = Recovery(database, queue, catalog, owner, settings.lease_s)
         for duty in (
             Looper("recovery", recovery.step, EVERY_S),
             Looper("cancels", LostCancels(database, running).step, 2.0),
+            Looper("audio expiry", AudioExpiry(database, storage).step, AUDIO_EVERY_S),
         ):
             duty.start()
             stack.push_async_callback(duty.stop)
@@ -113,7 +117,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             wakeups=wakeups,
             providers=providers,
             outbound=outbound,
-            storage=Store(settings.storage_path),
+            storage=storage,
             running=running,
             emulator_url=None if has_provider_keys() else settings.emulator_url,
         )

@@ -18,7 +18,8 @@ from core.result import JobError, Result
 from sql.calls import abandon_calls
 from sql.jobs import EndedJob, StartedJob, requeue_job
 from sql.patience import GONE, patiently
-from workers.attempting import Outcome, attempt
+from storage.store import NotStored, StorageUnavailable
+from workers.attempting import attempt
 from workers.calling import FenceLost
 from workers.endings import Back, Ending, Over
 from workers.finishing import Ended
@@ -41,7 +42,7 @@ async def run_job(ctx: dict[str, Any], job: StartedJob) -> Ending:
         try:
             if job.lost_leases:
                 await abandon_calls(services.database, job.id, job.fence, None)
-            outcome = await _work(services, run)
+            outcome: Settled = await _work(services, run)
         except asyncio.CancelledError:
             await asyncio.shield(requeue_job(services.database, job.id, job.fence, timedelta(0), 1))
             raise
@@ -62,11 +63,12 @@ class Stopped:
     error: JobError
 
 
+Settled = Result | RetryAt | Fail | Stopped
 CANCELLED = Stopped("cancelled", JobError("cancelled", "cancelled by its caller"))
 EXPIRED = Stopped("expired", JobError("deadline", "the deadline passed before it could run"))
 
 
-async def _work(services: WorkerServices, run: JobRun) -> Outcome | Stopped:
+async def _work(services: WorkerServices, run: JobRun) -> Settled:
     """What came of it."""
     job, now = run.job, utc_now()
     if job.state == "cancelling":
@@ -81,7 +83,13 @@ async def _work(services: WorkerServices, run: JobRun) -> Outcome | Stopped:
         with services.running.running(job.id):
             try:
                 request = JobRequest.model_validate_json(dump_json(job.request))
-                return await attempt(services, run, request, until)
+                match await attempt(services, run, request, until):
+                    case Done() as done:
+                        return _result_of(done)
+                    case Narrated() as narrated:
+                        return await finish_narration(services, job, narrated)
+                    case other:
+                        return other
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if services.running.was_cancelled(job.id) and task is not None:
@@ -90,6 +98,10 @@ async def _work(services: WorkerServices, run: JobRun) -> Outcome | Stopped:
                 raise
     except FenceLost:
         return CANCELLED
+    except (StorageUnavailable, NotStored) as error:
+        if job.attempts >= services.settings.max_attempts:
+            return Fail(JobError(StorageUnavailable.code, str(error)))
+        return RetryAt(utc_now() + timedelta(seconds=AWAY_S))
     except FactoryError as error:
         return Fail(JobError(error.code, error.message))
 
@@ -98,14 +110,12 @@ def _our_fault(error: Exception) -> JobError:
     return JobError("internal", f"the factory failed at this job ({type(error).__name__}); see the worker's log")
 
 
-async def _settle(services: WorkerServices, run: JobRun, outcome: Outcome | Stopped) -> Ending:
+async def _settle(services: WorkerServices, run: JobRun, outcome: Settled) -> Ending:
     """Write it down, whatever it is. A server that is away is waited for."""
     job = run.job
     match outcome:
-        case Done():
-            return await _finish(services, job, "completed", _result_of(outcome), None)
-        case Narrated():
-            return await _finish(services, job, "completed", await finish_narration(services, job, outcome), None)
+        case Result():
+            return await _finish(services, job, "completed", outcome, None)
         case Fail(error=error):
             expired = run.deadline is not None and utc_now() >= run.deadline
             if expired:

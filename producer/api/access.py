@@ -1,13 +1,18 @@
 """Who calls: an API key in `x-api-key` or `Authorization: Bearer`, and the project that it belongs to."""
 
+import asyncio
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from core.errors import Forbidden, Unauthenticated
+from core.clock import utc_now
+from core.errors import Forbidden, LinkRefused, NotFound, Unauthenticated
+from core.settings import read_secret
+from core.signing import check_link
+from producer.api.bodies import id_of
 from producer.composition import Services
 from producer.submit import Caller
-from sql.access import find_api_key, find_project, hash_key, touch_api_key
+from sql.access import find_api_key, find_project, hash_key, read_job_owner, touch_api_key
 
 
 def services_of(request: Request) -> Services:
@@ -53,5 +58,32 @@ async def _key_caller(request: Request, services: Services) -> Caller:
     return Caller(found.project_id, found.project_name, frozenset(found.scopes))
 
 
+async def _caller_by_link(request: Request, what: str) -> Caller:
+    """A signed link stands in for a key; without a signature in the query, a key is asked for."""
+    query = request.query_params
+    if "signature" not in query:
+        return await caller_of(request)
+    services, job_id = services_of(request), id_of(request.path_params["job_id"])
+    secret = await asyncio.to_thread(read_secret, services.settings)
+    if fault := check_link(secret, job_id, what, query.get("expires", ""), query["signature"], utc_now()):
+        raise LinkRefused(fault)
+    project = await read_job_owner(services.database, job_id)
+    if project is None or not project.active:
+        raise NotFound
+    return Caller(project.id, project.name, frozenset())
+
+
+async def audio_caller(request: Request) -> Caller:
+    """By key, or by a link to the job's audio."""
+    return await _caller_by_link(request, "audio")
+
+
+async def events_caller(request: Request) -> Caller:
+    """By key, or by a link to the job's events."""
+    return await _caller_by_link(request, "events")
+
+
 CallerOf = Annotated[Caller, Depends(caller_of)]
 ServicesOf = Annotated[Services, Depends(services_of)]
+AudioCallerOf = Annotated[Caller, Depends(audio_caller)]
+EventsCallerOf = Annotated[Caller, Depends(events_caller)]

@@ -3,13 +3,13 @@
 from typing import Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import FileResponse, Response, StreamingResponse
+from fastapi.responses import Response, StreamingResponse
 
-from core.errors import Conflict, NotFound, RequestRefused
+from core.errors import NotFound, RequestRefused
 from core.jsonio import dump_json
-from core.request import AUDIO_TYPES, JobRequest
+from core.request import JobRequest
 from core.request_checks import read_request
-from producer.api.access import CallerOf, ServicesOf
+from producer.api.access import CallerOf, EventsCallerOf, ServicesOf
 from producer.api.bodies import MAX_WAIT_S, id_of, idempotency_of, preferred_wait_s, read_body
 from producer.api.events import last_seen, stream_job_events
 from producer.api.problems import problem_of_failure
@@ -107,7 +107,7 @@ async def cancel(services: ServicesOf, caller: CallerOf, job_id: str) -> Respons
 
 
 @router.get("/v1/jobs/{job_id}/events")
-async def job_events(request: Request, services: ServicesOf, caller: CallerOf, job_id: str) -> Response:
+async def job_events(request: Request, services: ServicesOf, caller: EventsCallerOf, job_id: str) -> Response:
     """Server-sent events until the job is over; `Last-Event-ID` continues after that number."""
     known = id_of(job_id)
     if await read_job(services.database, known, caller.project_id) is None:
@@ -117,24 +117,6 @@ async def job_events(request: Request, services: ServicesOf, caller: CallerOf, j
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )
-
-
-@router.get("/v1/jobs/{job_id}/audio")
-async def job_audio(services: ServicesOf, caller: CallerOf, job_id: str) -> Response:
-    """The narration's bytes, with ranges."""
-    row = await read_job(services.database, id_of(job_id), caller.project_id)
-    if row is None or row["kind"] != "speech":
-        raise NotFound
-    if row["state"] != "completed":
-        raise Conflict(f"the job is {row['state']}: there is no audio yet")
-    audio = row["result"]["audio"]
-    path = services.storage.path(audio["storage_key"])
-    if not path.exists():
-        raise NotFound("the audio of this job is no longer stored")
-    return FileResponse(
-        path, media_type=AUDIO_TYPES[audio["format"]], filename=f"{job_id}.{audio['format']}",
-        content_disposition_type="inline", headers={"ETag": f'"{audio["sha256"]}"'},
-    )  # fmt: skip
 
 
 async def load_jobs(services: Services, caller: Caller, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

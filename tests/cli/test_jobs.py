@@ -50,7 +50,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "FACTORY_DATABASE_URL": settings.database_url or "",
         "FACTORY_REDIS_URL": settings.redis_url or "",
         "FACTORY_HOME": str(settings.home),
-        "FACTORY_STORAGE_URL": str(settings.storage_path),
+        "FACTORY_STORAGE_URL": settings.storage_place,
         "FACTORY_DATABASE_POOL_SIZE": "2",
     }
 

@@ -1,0 +1,97 @@
+"""`/v1/jobs/{id}/audio` and links to it: the narration's bytes, streamed from wherever they are stored."""
+
+import base64
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+from pydantic import Field, ValidationError
+
+from core.clock import utc_now
+from core.errors import Conflict, NotFound, RequestRefused
+from core.request import AUDIO_TYPES, Shape
+from core.request_checks import problems_of
+from core.settings import read_secret
+from core.signing import sign_link
+from producer.api.access import AudioCallerOf, CallerOf, ServicesOf
+from producer.api.bodies import id_of, read_body
+from producer.api.jobs import json_response
+from producer.api.ranges import Unsatisfiable, read_range
+from producer.presenting import job_url
+from sql.reading import read_job
+from storage.store import NotStored
+
+router = APIRouter(tags=["jobs"])
+
+
+class LinkOrder(Shape):
+    """`what` is opened until `expires_in_s` from now."""
+
+    what: str = Field(default="audio", pattern="^(audio|events)$")
+    expires_in_s: int = Field(default=3600, ge=1, le=7 * 86_400)
+
+
+@router.post("/v1/jobs/{job_id}/links", openapi_extra={"requestBody": {"content": {"application/json": {
+    "schema": LinkOrder.model_json_schema(by_alias=False), "example": {"what": "audio", "expires_in_s": 600},
+}}}})  # fmt: skip
+async def create_link(request: Request, services: ServicesOf, caller: CallerOf, job_id: str) -> Response:
+    """A link that needs no key, for `<audio>` and `EventSource` in a browser."""
+    body = await read_body(request, 1) or b"{}"
+    try:
+        order = LinkOrder.model_validate_json(body)
+    except ValidationError as error:
+        raise RequestRefused.of(problems_of(error, body)) from None
+    known = id_of(job_id)
+    if await read_job(services.database, known, caller.project_id) is None:
+        raise NotFound
+    expires_at = utc_now() + timedelta(seconds=order.expires_in_s)
+    signed = sign_link(read_secret(services.settings), known, order.what, expires_at)
+    return json_response({"url": f"{job_url(known)}/{order.what}?{signed}", "expires_at": expires_at}, 201)
+
+
+@router.api_route("/v1/jobs/{job_id}/audio", methods=["GET", "HEAD"])
+async def job_audio(request: Request, services: ServicesOf, caller: AudioCallerOf, job_id: str) -> Response:
+    """The narration, with ranges; a signed link stands in for a key."""
+    row = await read_job(services.database, id_of(job_id), caller.project_id)
+    if row is None or row["kind"] != "speech":
+        raise NotFound
+    if row["state"] != "completed":
+        raise Conflict(f"the job is {row['state']}: there is no audio")
+    audio = row["result"]["audio"]
+    try:
+        if row["audio_expired_at"] is not None:
+            raise NotStored(audio["storage_key"])
+        size = await services.storage.size(audio["storage_key"])
+    except NotStored:
+        raise NotFound("the audio of this job is no longer stored") from None
+    return _answer(request, services, audio, size, f"{row['key'] or row['id']}.{audio['format']}")
+
+
+def _answer(request: Request, services: Any, audio: Mapping[str, Any], size: int, name: str) -> Response:
+    tag = f'"{audio["sha256"]}"'
+    headers = {
+        "Accept-Ranges": "bytes",
+        "Cache-Control": "private, max-age=86400",
+        "Content-Disposition": f'inline; filename="{name}"',
+        "ETag": tag,
+        "Repr-Digest": f"sha-256=:{base64.b64encode(bytes.fromhex(audio['sha256'])).decode()}:",
+    }
+    known = {one.strip().removeprefix("W/") for one in request.headers.get("if-none-match", "").split(",")}
+    if known & {tag, "*"}:
+        return Response(status_code=304, headers=headers)
+    wanted = None
+    if request.headers.get("if-range", tag) == tag:
+        wanted = read_range(request.headers.get("range"), size)
+    if isinstance(wanted, Unsatisfiable):
+        return Response(status_code=416, headers=headers | {"Content-Range": f"bytes */{size}"})
+    start, end = wanted or (0, size)
+    headers["Content-Length"] = str(end - start)
+    if wanted is not None:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+    status, media_type = 206 if wanted else 200, AUDIO_TYPES[audio["format"]]
+    if request.method == "HEAD":
+        return Response(status_code=status, headers=headers, media_type=media_type)
+    body = services.storage.read(audio["storage_key"], start, end)
+    return StreamingResponse(body, status, headers, media_type)
