@@ -21,6 +21,9 @@ HANDLERS: dict[str, HandlerSpec] = {
         HandlerSpec("google.embed_content", "embedding", "adapters.google.embeddings:embed_texts"),
         HandlerSpec("google.speech", "speech", "adapters.google.speech:speak_text", _ENCODED_HERE),
         HandlerSpec("anthropic.messages", "text", "adapters.anthropic.messages:create_message"),
+        HandlerSpec("mistral.chat", "text", "adapters.mistral.chat:complete_chat"),
+        HandlerSpec("mistral.embeddings", "embedding", "adapters.mistral.embeddings:embed_texts"),
+        HandlerSpec("mistral.speech", "speech", "adapters.mistral.speech:speak_text", _ENCODED_HERE),
         HandlerSpec("elevenlabs.text_to_speech", "speech", "adapters.elevenlabs.speech:speak_text", _ENCODED_HERE),
     )
 }

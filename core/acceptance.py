@@ -47,6 +47,7 @@ _BEYOND_HANDLER: Mapping[str, frozenset[str]] = {
     "openai.speech": frozenset({"language", "voice_settings", "seed", "timestamps"}),
     "google.speech": frozenset({"speed", "voice_settings", "timestamps"}),
     "anthropic.messages": frozenset({"seed"}),
+    "mistral.speech": frozenset({"instructions", "speed", "language", "voice_settings", "seed", "timestamps"}),
     "elevenlabs.text_to_speech": frozenset({"instructions"}),
 }
 _LEAST_OUTPUT_TOKENS: Mapping[str, int] = {"openai.responses": 16}
@@ -87,6 +88,8 @@ def accept_parameters(request: JobRequest, model: Model, handler_name: str, para
     _settle_tool_choice(accepted, model)
     if handler_name == "anthropic.messages":
         _settle_claude(accepted, model)
+    if handler_name == "mistral.chat":
+        _settle_mistral(accepted, model)
     _settle_range(accepted, model, handler_name)
     return accepted
 
@@ -201,6 +204,17 @@ def _settle_stops(accepted: Accepted, model: Model) -> None:
         _refuse(accepted, model, "stop")
     elif kept != stops:
         _alter(accepted, "stop", kept, "Claude takes no white space alone")
+
+
+def _settle_mistral(accepted: Accepted, model: Model) -> None:
+    """Temperature is 0 to 1, and at 0 there is nothing for top_p to choose from."""
+    values = accepted.values
+    if values.get("temperature", 0) > 1:
+        _alter(accepted, "temperature", 1, "Mistral takes 0 to 1")
+    if values.get("temperature") == 0 and values.get("top_p") not in (None, 1):
+        del values["top_p"]
+        accepted.refused.append("top_p")
+        accepted.warnings.append(f"top_p: accepted by {model.model_id} only with a temperature above 0, left out")
 
 
 def _settle_range(accepted: Accepted, model: Model, handler_name: str) -> None:

@@ -21,6 +21,7 @@ PROVIDER_KEY_NAMES = (
     "MISTRAL_API_KEY",
     "ELEVENLABS_API_KEY",
 )
+SHORTEST_SECRET = 32
 
 
 class Settings(BaseSettings):
@@ -68,25 +69,47 @@ class Settings(BaseSettings):
 
 
 def read_secret(settings: Settings) -> bytes:
-    """What links are signed with: FACTORY_SECRET_KEY, else a file under `home` that the first process makes."""
+    """What links are signed with: FACTORY_SECRET_KEY, else a file under `home` that the first process makes.
+
+    Raises ConfigurationError where there is neither: then nothing is signed, and no signature is believed.
+    """
     if settings.secret_key:
-        return settings.secret_key.encode()
+        return _long_enough(settings.secret_key.encode(), "FACTORY_SECRET_KEY")
     path = settings.home / "secret.key"
     try:
-        settings.home.mkdir(parents=True, exist_ok=True)
-        with contextlib.suppress(FileExistsError):
-            unfinished = path.with_name(f".secret.key.{secrets.token_hex(4)}")
-            unfinished.touch(mode=0o600)
-            unfinished.write_text(secrets.token_urlsafe(32))
-            try:
-                os.link(unfinished, path)
-            finally:
-                unfinished.unlink()
-        return path.read_bytes().strip()
+        if not path.exists():
+            _make_secret(path)
+        found = path.read_bytes().strip()
     except OSError as error:
         raise ConfigurationError(
             f"links cannot be signed: {path} can be neither read nor made ({error.strerror}). Set FACTORY_SECRET_KEY."
         ) from error
+    return _long_enough(found, str(path))
+
+
+def _long_enough(secret: bytes, where: str) -> bytes:
+    """One link is enough to try out every short secret."""
+    if len(secret) < SHORTEST_SECRET:
+        raise ConfigurationError(
+            f"links cannot be signed: {where} holds {len(secret)} characters and {SHORTEST_SECRET} are needed, such as "
+            "`openssl rand -hex 32` gives"
+        )
+    return secret
+
+
+def _make_secret(path: Path) -> None:
+    """Whole or not at all, and on disk; where two processes make one, both go on with that of the first."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_name(f".secret.key.{secrets.token_hex(4)}")
+    try:
+        with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(SHORTEST_SECRET))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def read_settings() -> Settings:

@@ -6,8 +6,10 @@ import asyncpg
 
 from core.errors import ConfigurationError
 from core.jsonio import dump_json, load_json
+from sql.statements import Executor, statement
 
 Database: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+CONNECT_WITHIN_S = 10
 
 
 async def _teach_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
@@ -21,21 +23,42 @@ async def _teach_json(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         )
 
 
+async def _reset_nothing(_: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Behind a pooler the session is anybody's, and asyncpg's RESET ALL and UNLISTEN would only cost a round trip."""
+
+
+async def read_backend_pid(db: Executor) -> int:
+    """The number of the server's process that ran this."""
+    pid: int = await db.fetchval(statement("read_backend_pid"))
+    return pid
+
+
+async def is_pooled(url: str) -> bool:
+    """Does a pooler stand before the server? It has to make up the process number that it greets a client with."""
+    connection = await asyncpg.connect(url, statement_cache_size=0, timeout=CONNECT_WITHIN_S)
+    try:
+        return connection.get_server_pid() != await read_backend_pid(connection)
+    finally:
+        await connection.close()
+
+
 async def open_pool(url: str, *, max_size: int = 10, statement_cache: bool = True) -> Database:
-    """Connect, jsonb as Python values. `statement_cache=False` for PgBouncer in transaction mode.
+    """Connect, jsonb as Python values. The cache is not used behind a pooler, nor with `statement_cache=False`.
 
     Raises ConfigurationError when the server cannot be reached or refuses the log-in; the message has no password.
     """
     try:
+        own_session = statement_cache and not await is_pooled(url)
         return await asyncpg.create_pool(
             url,
             min_size=1,
             max_size=max_size,
             init=_teach_json,
-            statement_cache_size=200 if statement_cache else 0,
-            server_settings={"application_name": "factory", "timezone": "UTC"} if statement_cache else None,
+            reset=None if own_session else _reset_nothing,
+            statement_cache_size=200 if own_session else 0,
+            server_settings={"application_name": "factory", "timezone": "UTC"} if own_session else None,
             command_timeout=60,
-            timeout=10,
+            timeout=CONNECT_WITHIN_S,
         )
     except (OSError, asyncpg.PostgresError, ValueError, TimeoutError) as error:
         raise ConfigurationError(

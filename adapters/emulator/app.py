@@ -12,19 +12,21 @@ from adapters.emulator.anthropic import Anthropic
 from adapters.emulator.elevenlabs import ElevenLabs
 from adapters.emulator.faults import parse_fault
 from adapters.emulator.google import Google
+from adapters.emulator.mistral import Mistral
 from adapters.emulator.openai import OpenAI
 from adapters.emulator.settings import EmulatorSettings
 from adapters.emulator.wire import Emulator, json_response
 
 
 def create_app(settings: EmulatorSettings) -> Starlette:
-    """`/openai/v1`, `/google`, `/anthropic`, `/elevenlabs` are the base URLs for the official SDKs; `/_emulator` is ours."""
+    """`/openai/v1`, `/google`, `/anthropic`, `/mistral`, `/elevenlabs` are the base URLs; `/_emulator` is ours."""
     emulator = Emulator(settings)
     return Starlette(
         routes=[
             Mount("/openai/v1", routes=OpenAI(emulator).routes()),
             Mount("/google", routes=Google(emulator).routes()),
             Mount("/anthropic", routes=Anthropic(emulator).routes()),
+            Mount("/mistral", routes=Mistral(emulator).routes()),
             Mount("/elevenlabs", routes=ElevenLabs(emulator).routes()),
             Mount("/_emulator", routes=_controls(emulator)),
         ]

@@ -31,7 +31,12 @@ class Converted:
 
 def to_openai_strict(schema: Node) -> Converted:
     """For `response_format` of OpenAI: strict where the subset allows it, else as a guide, else for the prompt."""
-    return _to_openai(dump_json(schema))
+    return _to_openai(dump_json(schema), "OpenAI")
+
+
+def to_mistral(schema: Node) -> Converted:
+    """For `response_format` of Mistral, whose strict mode is documented nowhere: within OpenAI's limits."""
+    return _to_openai(dump_json(schema), "Mistral")
 
 
 def to_google(schema: Node) -> Converted:
@@ -45,7 +50,7 @@ def to_anthropic(schema: Node) -> Converted:
 
 
 @lru_cache(maxsize=_REMEMBERED)
-def _to_openai(text: bytes) -> Converted:
+def _to_openai(text: bytes, provider: str) -> Converted:
     try:
         plain = flatten(load_json(text))
         whole, wrapped = _object_root(plain)
@@ -55,10 +60,10 @@ def _to_openai(text: bytes) -> Converted:
         except Loose as reason:
             if "properties" not in whole:
                 raise Inexpressible(str(reason)) from None
-            warning = f"response_format: {reason}; OpenAI takes the schema as a guide only"
+            warning = f"response_format: {reason}; {provider} takes the schema as a guide only"
             return Converted(_as_guide(plain, whole), False, (warning,), restore)
     except (Inexpressible, RecursionError) as reason:
-        return _for_prompt("OpenAI", reason)
+        return _for_prompt(provider, reason)
 
 
 @lru_cache(maxsize=_REMEMBERED)

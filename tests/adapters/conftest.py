@@ -18,7 +18,13 @@ from core.jsonio import load_json
 from core.provider import ProviderAnswer, ProviderCall
 from core.settings import python_program
 
-PREFIXES = {"openai": "/openai/v1", "google": "/google", "anthropic": "/anthropic", "elevenlabs": "/elevenlabs"}
+PREFIXES = {
+    "openai": "/openai/v1",
+    "google": "/google",
+    "anthropic": "/anthropic",
+    "mistral": "/mistral",
+    "elevenlabs": "/elevenlabs",
+}
 
 
 @dataclass(frozen=True, slots=True)

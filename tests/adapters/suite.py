@@ -23,6 +23,9 @@ MODELS = {
     "google.embed_content": "gemini-embedding-2",
     "google.speech": "gemini-3.8-flash-tts",
     "anthropic.messages": "claude-haiku-5-5",
+    "mistral.chat": "mistral-small-2603",
+    "mistral.embeddings": "codestral-embed-2505",
+    "mistral.speech": "voxtral-mini-tts-3",
     "elevenlabs.text_to_speech": "eleven_multilingual_v2:JBFqnCBsd6RMkjVDRZzb",
 }
 PARAMETERS: dict[str, dict[str, Any]] = {
@@ -46,8 +49,11 @@ PARAMETERS: dict[str, dict[str, Any]] = {
         "forced_tool_choice": True,
         "prefill": False,
     },
+    "mistral.chat": {"sampling": "yes", "effort": ["none", "high"], "tools": "yes"},
+    "mistral.speech": {"instructions": False},
     "elevenlabs.text_to_speech": {"stitching": True},
 }
+EFFORT = {"mistral.chat": "high"}  # one that each takes, low for the others
 ALL = sorted(MODELS)
 TEXT = [name for name in ALL if HANDLERS[name].kind == "text"]
 SPEECH = [name for name in ALL if HANDLERS[name].kind == "speech"]

@@ -62,6 +62,8 @@ async def test_an_answer_with_nothing_in_it_is_an_error(providers: Providers, ha
 async def test_a_refusal_inside_a_200_is_one_and_was_paid_for(providers: Providers, handler: str) -> None:
     error = await fail(providers, handler, model_id=faulty(handler, "refusal"))
     assert error.kind is ErrorKind.content_policy
+    if handler == "mistral.chat":
+        pytest.skip("Mistral's guardrails answer 403; its models say no in plain words")
     assert error.status == 200
     assert error.usage is not None
     assert error.usage.prompt_tokens > 0

@@ -66,7 +66,7 @@ async def test_speech_comes_in_the_format_asked_for(providers: Providers, handle
 async def test_speech_that_is_billed_by_token_says_how_many(providers: Providers, handler: str) -> None:
     answer = await ask(providers, handler, input=SPOKEN)
     assert answer.audio_format == "mp3"
-    if handler.startswith("elevenlabs"):
+    if handler.startswith(("elevenlabs", "mistral")):
         assert answer.usage.total_tokens == 0
     else:
         assert answer.usage.prompt_tokens > 0
@@ -85,17 +85,23 @@ async def test_directions_and_speed_are_given_or_named(providers: Providers, han
             "openai.speech": {"language", "voice_settings", "seed"},
             "google.speech": {"speed", "voice_settings"},
             "elevenlabs.text_to_speech": {"instructions"},
+            "mistral.speech": {"instructions", "speed", "language", "voice_settings", "seed"},
         }[handler]
     )
     assert answer.audio is not None
     usual = len(SPOKEN) / 15
-    expected = usual / (1 if handler.startswith("google") else 0.8)
+    expected = usual / (1 if handler.startswith(("google", "mistral")) else 0.8)
     assert measure_duration_s(answer.audio, "wav") == pytest.approx(expected, abs=1.2)
 
 
 @pytest.mark.parametrize(
     ("handler", "known"),
-    [("openai.speech", "nova"), ("google.speech", "Puck"), ("elevenlabs.text_to_speech", "EXAVITQu4vr4xnSDxMaL")],
+    [
+        ("openai.speech", "nova"),
+        ("google.speech", "Puck"),
+        ("elevenlabs.text_to_speech", "EXAVITQu4vr4xnSDxMaL"),
+        ("mistral.speech", "voice-reader-0002"),
+    ],
 )
 async def test_a_voice_is_mapped_or_taken_at_its_word(providers: Providers, handler: str, known: str) -> None:
     mapped = Voice("grandmother", handler.partition(".")[0], known, {"stability": 0.5})

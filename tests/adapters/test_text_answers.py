@@ -9,14 +9,14 @@ from adapters.images import to_data_url
 from core.jsonio import load_json
 from core.provider import ErrorKind
 from tests.adapters.conftest import Providers
-from tests.adapters.suite import MODELS, STORY, TEXT, WEATHER, ask, fail
+from tests.adapters.suite import EFFORT, MODELS, STORY, TEXT, WEATHER, ask, fail
 from tests.adapters.test_images import PNG
 from tests.adapters.test_schema_conversion import TREE
 
 
 @pytest.mark.parametrize("handler", TEXT)
 async def test_a_prompt_brings_text_with_usage(providers: Providers, handler: str) -> None:
-    answer = await ask(providers, handler, prompt="Tell me of the sea.", reasoning_effort="low")
+    answer = await ask(providers, handler, prompt="Tell me of the sea.", reasoning_effort=EFFORT.get(handler, "low"))
     assert answer.content
     assert answer.finish_reason == "stop"
     assert answer.model == MODELS[handler]
@@ -24,7 +24,8 @@ async def test_a_prompt_brings_text_with_usage(providers: Providers, handler: st
     assert answer.warnings == []
     usage = answer.usage
     assert usage.prompt_tokens > 0
-    assert usage.completion_tokens > usage.reasoning_tokens > 0
+    assert usage.completion_tokens > usage.reasoning_tokens
+    assert usage.reasoning_tokens > 0 or handler == "mistral.chat", "Mistral does not tell them apart"
     assert usage.total_tokens == usage.prompt_tokens + usage.completion_tokens
 
 
@@ -127,7 +128,7 @@ SCHEMAS = {
     "optional, nested, merged": (PERSON, None),
     "recursive": (TREE, "anthropic"),
     "no object": ({"type": "array", "items": {"type": "integer"}}, None),
-    "a map": (MAP, "openai anthropic"),
+    "a map": (MAP, "openai anthropic mistral"),
     "dynamic": ({"type": "object", "properties": {"a": {"$dynamicRef": "#x"}, "b": {"$dynamicAnchor": "x"}}}, "all"),
 }  # fmt: skip
 
@@ -157,19 +158,25 @@ async def test_parameters_that_the_model_does_not_take_are_left_out_and_named(
     providers: Providers, handler: str
 ) -> None:
     fields = {"temperature": 0.5, "top_p": 0.9, "stop": ["END"], "seed": 7, "max_output_tokens": 500}
-    answer = await ask(providers, handler, **fields, reasoning_effort="low")
+    answer = await ask(providers, handler, **fields, reasoning_effort=EFFORT.get(handler, "low"))
     named = [warning.partition(":")[0] for warning in answer.warnings]
     expected = {
         "openai.chat_completions": ["temperature", "top_p", "stop"],
         "openai.responses": ["stop", "seed", "temperature", "top_p"],
         "anthropic.messages": ["temperature", "top_p", "seed"],
+        "mistral.chat": [],
     }
     assert named == expected.get(handler, ["temperature", "top_p"])
 
 
 @pytest.mark.parametrize("handler", TEXT)
 async def test_an_effort_that_the_model_does_not_know_goes_to_the_nearest(providers: Providers, handler: str) -> None:
-    known = {"openai": ("minimal", "none"), "google": ("max", "high"), "anthropic": ("xhigh", "high")}
+    known = {
+        "openai": ("minimal", "none"),
+        "google": ("max", "high"),
+        "anthropic": ("xhigh", "high"),
+        "mistral": ("max", "high"),
+    }
     nearest = known[handler.partition(".")[0]]
     answer = await ask(providers, handler, reasoning_effort=nearest[0])
     assert answer.warnings == [
@@ -191,7 +198,11 @@ async def test_effort_none_frees_the_sampling_where_it_binds_it(providers: Provi
 async def test_a_text_that_ends_at_the_limit_is_an_answer(providers: Providers, handler: str) -> None:
     limit = 90
     answer = await ask(
-        providers, handler, prompt="Tell me everything.", max_output_tokens=limit, reasoning_effort="low"
+        providers,
+        handler,
+        prompt="Tell me everything.",
+        max_output_tokens=limit,
+        reasoning_effort=EFFORT.get(handler, "low"),
     )
     assert answer.finish_reason == "length"
     assert answer.usage.completion_tokens <= limit
@@ -199,7 +210,13 @@ async def test_a_text_that_ends_at_the_limit_is_an_answer(providers: Providers, 
 
 @pytest.mark.parametrize("handler", TEXT)
 async def test_a_limit_that_leaves_no_text_is_an_error_that_was_paid_for(providers: Providers, handler: str) -> None:
-    error = await fail(providers, handler, prompt="Tell me everything.", max_output_tokens=1, reasoning_effort="low")
+    error = await fail(
+        providers,
+        handler,
+        prompt="Tell me everything.",
+        max_output_tokens=1,
+        reasoning_effort=EFFORT.get(handler, "low"),
+    )
     assert error.kind is ErrorKind.invalid_response
     assert "token limit" in error.message
     assert error.usage is not None
@@ -215,11 +232,12 @@ async def test_provider_options_go_into_the_body_and_the_factorys_own_do_not(
         "openai": {**brief, "stream": True, "model": "gpt-6-astra"},
         "google": {"top_k": 3, "model": "gemini-4-argon"},
         "anthropic": {"metadata": {"user_id": "u"}, "model": "claude-opus-5-5"},
+        "mistral": {"safe_prompt": True, "model": "mistral-large-2512"},
     }
     answer = await ask(providers, handler, provider_options=options)
     assert answer.model == MODELS[handler]
     assert "provider_options.model: not for callers to set, left out" in answer.warnings
-    wrong = {"openai": {"nonsense": 1}, "google": {"nonsense": 1}, "anthropic": {"nonsense": 1}}
+    wrong = {handler.partition(".")[0]: {"nonsense": 1}}
     error = await fail(providers, handler, provider_options=wrong)
     assert error.kind is ErrorKind.invalid_request
     assert "nonsense" in error.message
@@ -227,7 +245,7 @@ async def test_provider_options_go_into_the_body_and_the_factorys_own_do_not(
 
 @pytest.mark.parametrize("handler", TEXT)
 async def test_the_targets_defaults_stand_behind_the_request(providers: Providers, handler: str) -> None:
-    defaults = {"max_output_tokens": 70, "reasoning_effort": "low", "region": "eu"}
+    defaults = {"max_output_tokens": 70, "reasoning_effort": EFFORT.get(handler, "low"), "region": "eu"}
     limited = await ask(providers, handler, prompt="Tell me everything.", defaults=defaults)
     assert limited.finish_reason == "length"
     free = await ask(providers, handler, prompt="Tell me everything.", defaults=defaults, max_output_tokens=5000)

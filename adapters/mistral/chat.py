@@ -1,0 +1,141 @@
+"""Text by `POST /v1/chat/completions`."""
+
+from typing import Any
+
+from adapters.answers import (
+    USAGE_ESTIMATED,
+    JsonPlan,
+    estimate_tokens,
+    plan_json,
+    provider_options,
+    require_text,
+    restore_json,
+    system_text,
+    text_of,
+)
+from adapters.mistral.conversation import to_messages
+from adapters.mistral.errors import explain_error
+from adapters.mistral.wire import Reply, post
+from adapters.pool import ProviderPool
+from adapters.schemas import to_mistral
+from adapters.transport import calling, preparing
+from adapters.wording import mend_text
+from core.acceptance import Accepted, accept_parameters
+from core.jsonio import dump_json
+from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
+from core.result import Usage
+
+HANDLER = "mistral.chat"
+PATH = "/v1/chat/completions"
+_NAMES = {"max_output_tokens": "max_tokens", "seed": "random_seed"}
+SEEDS = 2**31
+_FINISHES = {"length": "length", "model_length": "length", "tool_calls": "tool_calls"}
+
+
+async def complete_chat(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
+    """One chat completion, not streamed."""
+    with preparing(call, PATH):
+        accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
+        plan = plan_json(call, to_mistral)
+        options, warnings = provider_options(call, "n")
+        body = _body(call, accepted, plan) | options
+    async with calling(call, explain_error):
+        answer = _read(await post(pool, call, PATH, body), call, plan)
+    answer.warnings = [*accepted.warnings, *plan.warnings, *warnings, *answer.warnings]
+    return answer
+
+
+def _body(call: ProviderCall, accepted: Accepted, plan: JsonPlan) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "model": call.model.model_id,
+        "messages": to_messages(call, plan.instruction),
+        "stream": False,
+    }
+    for name, value in accepted.values.items():
+        body[_NAMES.get(name, name)] = value % SEEDS if name == "seed" else value
+    if "tools" not in body:
+        body.pop("tool_choice", None)
+    elif body.get("tool_choice") == "required":
+        body["tool_choice"] = "any"
+    if plan.mode == "json":
+        body["response_format"] = {"type": "json_object"}
+    elif plan.mode == "schema":
+        shape, converted = call.request.response_format, plan.converted
+        assert shape is not None
+        assert shape.json_schema is not None
+        assert converted is not None
+        named = {"name": shape.json_schema.name, "strict": converted.strict, "schema": converted.schema}
+        body["response_format"] = {"type": "json_schema", "json_schema": named}
+    return body
+
+
+def _read(reply: Reply, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
+    choices = reply.body.get("choices")
+    if not isinstance(choices, list) or not choices:
+        raise _invalid("The answer is not a chat completion", reply, None)
+    choice = choices[0]
+    message = choice["message"]
+    written = _text(message.get("content"))
+    usage, warnings = _usage(reply.body.get("usage"), call, written)
+    said = choice.get("finish_reason") or ""
+    if said == "error":
+        raise _invalid("The model failed while it answered", reply, usage)
+    finish = _FINISHES.get(said, "stop")
+    if said == "model_length" and not written.strip():
+        raise ProviderError(
+            ErrorKind.context_length,
+            "The model's window was full before any text",
+            status=200,
+            request_id=reply.request_id,
+            usage=usage,
+        )
+    tool_calls = [_tool_call(one) for one in message.get("tool_calls") or ()] or None
+    content: str | None
+    if tool_calls:
+        finish = "length" if finish == "length" else "tool_calls"
+        content = mend_text(written) or None
+    else:
+        content = restore_json(require_text(written, finish, usage, reply.request_id), plan)
+    return ProviderAnswer(
+        usage=usage,
+        model=reply.body.get("model") or call.model.model_id,
+        content=content,
+        finish_reason=finish,
+        tool_calls=tool_calls,
+        request_id=reply.request_id,
+        warnings=warnings,
+    )
+
+
+def _text(content: Any) -> str:
+    """A model that reasons answers in chunks: its thoughts are not its answer."""
+    if isinstance(content, list):
+        return "".join(str(chunk.get("text") or "") for chunk in content if chunk.get("type") == "text")
+    return content or ""
+
+
+def _tool_call(one: dict[str, Any]) -> dict[str, Any]:
+    function = one.get("function") or {}
+    arguments = function.get("arguments") or "{}"
+    text = arguments if isinstance(arguments, str) else dump_json(arguments).decode()
+    named = {"name": function.get("name", ""), "arguments": mend_text(text)}
+    return {"id": str(one.get("id") or ""), "type": "function", "function": named}
+
+
+def _usage(told: Any, call: ProviderCall, written: str) -> tuple[Usage, list[str]]:
+    if not isinstance(told, dict):
+        read = estimate_tokens(system_text(call) or "", *(text_of(turn) for turn in call.request.turns))
+        return Usage(read, estimate_tokens(written)), [USAGE_ESTIMATED]
+    details = told.get("prompt_tokens_details") or {}
+    spent = told.get("completion_tokens_details") or {}
+    usage = Usage(
+        prompt_tokens=told.get("prompt_tokens") or 0,
+        completion_tokens=told.get("completion_tokens") or 0,
+        cached_tokens=details.get("cached_tokens") or 0,
+        reasoning_tokens=spent.get("reasoning_tokens") or 0,
+    )
+    return usage, []
+
+
+def _invalid(message: str, reply: Reply, usage: Usage | None) -> ProviderError:
+    return ProviderError(ErrorKind.invalid_response, message, status=200, request_id=reply.request_id, usage=usage)

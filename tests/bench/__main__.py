@@ -1,0 +1,46 @@
+"""`scripts/bench [NAME …] [--rounds N] [--seconds S] [--json FILE]`: no name is all of them."""
+
+import argparse
+import importlib
+import os
+import platform
+import sys
+from pathlib import Path
+from typing import Any
+
+from core.jsonio import dump_json
+from tests.bench.measuring import Effort, print_table
+
+BENCHES = {"speech-calls": "tests.bench.speech_calls"}
+
+
+def main() -> None:
+    """Tables on stdout, progress on stderr, every single figure in the file."""
+    parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure what the factory costs.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHES)}; all without a name")
+    parser.add_argument("--rounds", type=int, default=3, help="how often every setting is measured")
+    parser.add_argument("--seconds", type=float, default=8.0, help="how long each time")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there too")
+    given = parser.parse_args()
+    if unknown := set(given.names) - BENCHES.keys():
+        parser.error(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
+    effort = Effort(given.rounds, given.seconds, lambda text: print(text, file=sys.stderr))
+    report: dict[str, Any] = {"machine": describe_machine(), "rounds": given.rounds, "seconds": given.seconds}
+    print(f"{report['machine']}; {given.rounds} rounds of {given.seconds:g} s")
+    for name in given.names or BENCHES:
+        bench = importlib.import_module(BENCHES[name])
+        measured = bench.run(effort)
+        print(f"\n{name}: {bench.TITLE}\n")
+        print_table(measured.rows)
+        report[name] = {"rows": measured.rows, "samples": measured.samples}
+    if given.json:
+        given.json.write_bytes(dump_json(report))
+
+
+def describe_machine() -> str:
+    """Cores, system, Python."""
+    return f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+
+
+if __name__ == "__main__":
+    main()
