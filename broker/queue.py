@@ -52,10 +52,16 @@ def score_of(priority: str, created_at: datetime) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A claimed job. `token` is what its start must bring to Postgres."""
+    """A claimed job. `token` is what its start must bring to Postgres; `lost` is how many holders it has lost."""
 
     id: UUID
     token: int
+    lost: int = 0
+
+    @property
+    def suspect(self) -> bool:
+        """It may be what kills the workers."""
+        return self.lost >= 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +99,19 @@ class JobQueue:
         return new
 
     async def claim(
-        self, owner: str, most: int, lease_s: float, pools: Sequence[str], paused: Sequence[UUID] = ()
+        self,
+        owner: str,
+        most: int,
+        lease_s: float,
+        pools: Sequence[str],
+        paused: Sequence[UUID] = (),
+        *,
+        suspects: int = 1,
     ) -> Claim:
-        """At most so many jobs, each under a lease: one round trip."""
-        args = [PREFIX, owner, most, round(lease_s * 1000), len(pools), *pools, *map(str, paused)]
+        """At most so many jobs, each under a lease, and so many suspects among them: one round trip."""
+        args = [PREFIX, owner, most, round(lease_s * 1000), suspects, len(pools), *pools, *map(str, paused)]
         due_ms, *flat = await self._scripts["claim"](keys=[_JOBS, _DELAYED], args=args)
-        jobs = [Held(UUID(flat[place].decode()), flat[place + 1]) for place in range(0, len(flat), 2)]
+        jobs = [Held(UUID(flat[at].decode()), flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3)]
         return Claim(None if due_ms < 0 else due_ms / 1000, jobs)
 
     async def acknowledge(self, jobs: Sequence[Held]) -> int:

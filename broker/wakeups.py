@@ -10,6 +10,7 @@ from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
 from core.logging import get_logger
+from core.looper import raise_if_cancelled
 
 CHANGES = "factory:changes"
 CANCELS = "factory:cancels"
@@ -55,6 +56,7 @@ class Wakeups:
 
     async def _listen(self) -> None:
         while True:
+            raise_if_cancelled()
             try:
                 async with self._redis.pubsub() as subscription:
                     await subscription.subscribe(self._channel)

@@ -6,6 +6,13 @@ from collections.abc import Awaitable, Callable
 from core.logging import get_logger
 
 
+def raise_if_cancelled() -> None:
+    """For loops that must end: before Python 3.12 a library's `wait_for` may swallow a cancellation."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 class Looper:
     """Runs `step` every `every_s`; a step that raises is logged and tried again at the next turn."""
 
@@ -26,6 +33,7 @@ class Looper:
     async def _run(self) -> None:
         failing = False
         while True:
+            raise_if_cancelled()
             try:
                 await self.step()
                 failing = False

@@ -9,8 +9,10 @@ import asyncpg
 from core.logging import get_logger
 from sql.pool import Database
 
-GONE = (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.CannotConnectNowError,
-        asyncpg.AdminShutdownError, asyncpg.CrashShutdownError, asyncpg.TooManyConnectionsError)  # fmt: skip
+# InternalClientError: asyncpg resets a connection that broke in the middle of a statement.
+GONE = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError,
+        asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
+        asyncpg.TooManyConnectionsError)  # fmt: skip
 PAUSE_S = 0.5
 PATIENCE_S = 240.0
 

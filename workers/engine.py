@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import inspect
 import random
+import signal
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from redis.exceptions import RedisError
 from broker.leases import Lease
 from broker.queue import Held, Ticket, pool_of, score_of
 from core.logging import get_logger
+from core.looper import raise_if_cancelled
 from sql.jobs import StartedJob, requeue_job, start_jobs
 from sql.patience import GONE
 from workers.endings import Back, Ending, Over
@@ -54,6 +56,7 @@ class LeasedWorker(Worker):
         self._services.leases.on_taken = self._taken
         self._changed = asyncio.Event()
         self._tokens: dict[str, int] = {}
+        self._suspects: set[str] = set()
         beat = self.loop.create_task(self._beat_on())
         try:
             await self._take_jobs()
@@ -61,10 +64,25 @@ class LeasedWorker(Worker):
             beat.cancel()
             await asyncio.gather(beat, return_exceptions=True)
 
+    async def close(self) -> None:
+        """As arq's, but a Redis that is away does not keep the rest from being closed."""
+        if not self._handle_signals:
+            self.handle_sig(signal.SIGUSR1)
+        if not self._pool:
+            return
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+        with contextlib.suppress(RedisError, OSError):
+            await self.pool.delete(self.health_check_key)
+        if self.on_shutdown:
+            await self.on_shutdown(self.ctx)
+        await self.pool.close(close_connection_pool=True)
+        self._pool = None
+
     async def _take_jobs(self) -> None:
         services = self._services
         away_s = 0.0
         while True:
+            raise_if_cancelled()
             catalog = services.catalog.current
             free = min(self.max_jobs - len(self.tasks), CLAIM_MOST)
             if free <= 0 or catalog.paused or not self.allow_pick_jobs:
@@ -73,7 +91,12 @@ class LeasedWorker(Worker):
             try:
                 paused = [project.id for project in catalog.projects.values() if project.paused]
                 claim = await services.queue.claim(
-                    services.owner, free, services.settings.lease_s, services.pools, paused
+                    services.owner,
+                    free,
+                    services.settings.lease_s,
+                    services.pools,
+                    paused,
+                    suspects=0 if self._suspects & self.tasks.keys() else 1,
                 )
                 await self._start(claim.jobs)
                 if len(claim.jobs) == free:
@@ -114,6 +137,7 @@ class LeasedWorker(Worker):
                 await services.queue.release(held, 1.0)
             raise
         mine = {job.id for job in started}
+        self._suspects = self._suspects & self.tasks.keys() | {str(one.id) for one in held if one.suspect}
         for job in started:
             self._run(job)
         if dropped := [one for one in held if one.id not in mine]:

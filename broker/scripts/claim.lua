@@ -1,14 +1,16 @@
 -- Takes jobs under a lease: those whose lease ran out first, then ready ones, project by project by their shares.
 --
 -- KEYS  1 jobs  2 delayed
--- ARGV  prefix, owner, most, lease (ms), number of pools, pools…, paused projects…
--- Gives milliseconds until something delayed is due (-1: nothing is), then for each job: id, token.
-local prefix, owner, most, lease_ms = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+-- ARGV  prefix, owner, most, lease (ms), suspects (how many to take), number of pools, pools…, paused projects…
+-- Gives milliseconds until something delayed is due (-1: nothing is), then for each job: id, token, leases it lost.
+-- A job that lost two leases or more is a suspect: it may be what kills the workers. Suspects are kept apart, so that
+-- the culprit does not drag the others along.
+local prefix, owner, most, lease_ms, suspects = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local pools, paused, paused_count = {}, {}, 0
-for place = 6, 5 + tonumber(ARGV[5]) do pools[#pools + 1] = ARGV[place] end
-for place = 6 + #pools, #ARGV do
+for place = 7, 6 + tonumber(ARGV[6]) do pools[#pools + 1] = ARGV[place] end
+for place = 7 + #pools, #ARGV do
   paused[ARGV[place]] = true
   paused_count = paused_count + 1
 end
@@ -27,18 +29,20 @@ end
 local claimed = { -1 }
 local count = 0
 
-local function take(id, pool)
-  local known = redis.call('HGET', KEYS[1], id)
-  if not known then return nil end
-  local job = cmsgpack.unpack(known)
+local function take(id, pool, job)
   job.token = job.token + 1
   job.owner = owner
   redis.call('HSET', KEYS[1], id, cmsgpack.pack(job))
   redis.call('ZADD', prefix .. 'leases:' .. pool, now + lease_ms, id)
   claimed[#claimed + 1] = id
   claimed[#claimed + 1] = job.token
+  claimed[#claimed + 1] = job.lost or 0
   count = count + 1
-  return job
+end
+
+local function look_up(id)
+  local known = redis.call('HGET', KEYS[1], id)
+  return known and cmsgpack.unpack(known)
 end
 
 local function next_project(shares)
@@ -50,9 +54,15 @@ end
 
 for _, pool in ipairs(pools) do
   local leases = prefix .. 'leases:' .. pool
-  if count < most then
-    for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, most - count)) do
-      if not take(id, pool) then redis.call('ZREM', leases, id) end
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', leases, '-inf', now, 'LIMIT', 0, most + 100)) do
+    local job = look_up(id)
+    local lost = job and (job.lost or 0) + 1
+    if not job then
+      redis.call('ZREM', leases, id)
+    elseif count < most and (lost < 2 or suspects > 0) then
+      job.lost = lost
+      if lost >= 2 then suspects = suspects - 1 end
+      take(id, pool, job)
     end
   end
 end
@@ -63,8 +73,9 @@ for _, pool in ipairs(pools) do
     if not project then break end
     local queue = prefix .. 'ready:' .. pool .. ':' .. project
     local first = redis.call('ZPOPMIN', queue)[1]
-    local job = first and take(first, pool)
+    local job = first and look_up(first)
     if job then
+      take(first, pool, job)
       local served = tonumber(redis.call('ZSCORE', shares, project))
       redis.call('SET', clock, string.format('%.17g', served))
       redis.call('ZADD', shares, string.format('%.17g', served + 1000 / job.weight), project)

@@ -43,6 +43,7 @@ class EmbeddedPostgres:
     def __init__(self, root: Path, log: Callable[[str], None]) -> None:
         self._data = root / "postgres"
         self._password_file = root / "postgres.password"
+        self._port_file = root / "postgres.port"
         self._logfile = root / "postgres.log"
         self._log = log
 
@@ -62,9 +63,11 @@ class EmbeddedPostgres:
             return self._url(port)
         if (pid := self._postmaster_pid()) is not None:
             end(pid, signal.SIGINT)
-        for _ in range(ATTEMPTS):
-            port = free_port()
+        for attempt in range(ATTEMPTS):
+            # The address that programs know already, if it can be had: they find the server again.
+            port = (self._earlier_port() if attempt == 0 else None) or free_port()
             if self._start_at(port, user):
+                self._port_file.write_text(str(port))
                 return self._url(port)
         raise EmbeddedError.about("PostgreSQL", "FACTORY_DATABASE_URL", self._logfile)
 
@@ -101,6 +104,12 @@ class EmbeddedPostgres:
                     log.write(made.stdout + made.stderr)
                 raise EmbeddedError.about("PostgreSQL", "FACTORY_DATABASE_URL", self._logfile)
             fresh.rename(self._data)
+
+    def _earlier_port(self) -> int | None:
+        try:
+            return int(self._port_file.read_text())
+        except (OSError, ValueError):
+            return None
 
     def _start_at(self, port: int, user: int | None) -> bool:
         settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]

@@ -30,8 +30,10 @@ class EmbeddedValkey:
             return running
         self._end_leftover()
         self._data.mkdir(mode=0o700, exist_ok=True)
-        for _ in range(ATTEMPTS):
-            port, password = free_port(), secrets.token_urlsafe(24)
+        earlier = self._known()
+        for attempt in range(ATTEMPTS):
+            # The address that programs know already, if it can be had: they find the server again.
+            port, password = earlier[1:] if earlier and attempt == 0 else (free_port(), secrets.token_urlsafe(24))
             write_private(self._config, self._settings(port, password))
             process = spawn([str(get_binary_path()), str(self._config)], self._logfile)
             write_private(self._state, json.dumps({"pid": process.pid, "port": port, "password": password}))
@@ -44,7 +46,6 @@ class EmbeddedValkey:
     def stop(self) -> None:
         """SIGTERM makes it save and leave."""
         self._end_leftover()
-        self._state.unlink(missing_ok=True)
 
     def _settings(self, port: int, password: str) -> str:
         return (
