@@ -11,15 +11,18 @@ from redis.exceptions import RedisError
 
 from adapters.registry import HANDLERS
 from broker.queue import JobQueue, Ticket, pool_of, score_of
+from core.batcher import Batcher
 from core.clock import utc_now
 from core.errors import FactoryError, Forbidden, IdempotencyConflict, Problem, RequestRefused
 from core.graph import find_cycle
 from core.ids import new_id
+from core.jsonio import dump_json
 from core.logging import get_logger
 from core.request import JobRequest
 from core.routing import Health, plan_routes
 from sql.following import CatalogFollower
 from sql.jobs import claim_idempotency_key, insert_batch, insert_jobs
+from sql.patience import is_about_one
 from sql.pool import Database
 
 KEY_LIFE = timedelta(hours=24)
@@ -73,6 +76,7 @@ class Submitter:
         self._database = database
         self._queue = queue
         self._catalog = catalog
+        self._batcher: Batcher[Mapping[str, Any], None] = Batcher(self._submit_group, is_about_one=is_about_one)
 
     async def submit(self, caller: Caller, request: JobRequest, idempotency: Idempotency | None = None) -> UUID:
         """One job; the id of the earlier one when the idempotency key was used with the same body."""
@@ -82,17 +86,35 @@ class Submitter:
         self.check(caller, [request], now)
         job_id = new_id()
         row = _row(caller, request, job_id)
+        if idempotency is None:
+            await self._batcher.add(row)
+            return job_id
         async with self._database.acquire() as connection, connection.transaction():
-            if idempotency is not None:
-                answer = await claim_idempotency_key(
-                    connection, caller.project_id, *_hashes(idempotency), job_id, None, now + KEY_LIFE, now
-                )
-                if answer.request_hash != _hashes(idempotency)[1]:
-                    raise IdempotencyConflict
-                if answer.job_id is not None and answer.job_id != job_id:
-                    return answer.job_id
+            answer = await claim_idempotency_key(
+                connection, caller.project_id, *_hashes(idempotency), job_id, None, now + KEY_LIFE, now
+            )
+            if answer.request_hash != _hashes(idempotency)[1]:
+                raise IdempotencyConflict
+            if answer.job_id is not None and answer.job_id != job_id:
+                return answer.job_id
             made_at = await insert_jobs(connection, [row])
         await self._hand_over([row], made_at)
+        return job_id
+
+    async def _submit_group(self, rows: Sequence[Mapping[str, Any]]) -> list[None]:
+        """Concurrent submits share an INSERT and a hand-over."""
+        made_at = await insert_jobs(self._database, list(map(dict, rows)))
+        await self._hand_over(rows, made_at)
+        return [None] * len(rows)
+
+    async def retry(self, caller: Caller, earlier: Mapping[str, Any]) -> UUID:
+        """A new job that asks the same as a job that is over (a row of `read_job`); `retry_of` names that one. Answers
+        that its prompt refers to are those of the jobs it came after."""
+        request = JobRequest.model_validate_json(dump_json(earlier["request"]))
+        self.check(caller, [request], utc_now())
+        row = _row(caller, request, new_id()) | {"retry_of": earlier["id"], "after": _uuids(earlier["after"])}
+        await self._batcher.add(row)
+        job_id: UUID = row["id"]
         return job_id
 
     async def submit_batch(self, caller: Caller, order: BatchOrder, idempotency: Idempotency | None = None) -> UUID:
@@ -198,7 +220,7 @@ def _row(
         "batch_id": batch_id,
         "line": line,
         "key": request.key,
-        "after": "{" + ",".join(str(one) for one in after) + "}",
+        "after": _uuids(after),
         "blockers": len(after),
         "state": "waiting" if after else "queued",
         "kind": request.kind.value,
@@ -209,6 +231,11 @@ def _row(
         "retry_of": None,
         "metadata": request.metadata,
     }
+
+
+def _uuids(ids: Sequence[UUID]) -> str:
+    """An array as jsonb_to_recordset reads it."""
+    return "{" + ",".join(map(str, ids)) + "}"
 
 
 def _check_keys(requests: Sequence[JobRequest]) -> list[Problem]:

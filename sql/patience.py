@@ -35,3 +35,8 @@ async def patiently(
                 get_logger(__name__).warning("waiting for Postgres", error=type(error).__name__)
             await asyncio.sleep(PAUSE_S)
             waited_s += PAUSE_S
+
+
+def is_about_one(error: Exception) -> bool:
+    """Is some row of a group to blame for the group's error? Then it is found by splitting the group."""
+    return isinstance(error, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from uuid import UUID
 
-import asyncpg
 from redis.exceptions import RedisError
 
 from broker.queue import JobQueue
@@ -14,7 +13,7 @@ from core.logging import get_logger
 from core.result import JobError
 from sql.following import CatalogFollower
 from sql.jobs import EndedJob, FinishedJob, ReleasedJob, fail_dependents, finish_jobs, release_dependents
-from sql.patience import patiently
+from sql.patience import is_about_one, patiently
 from sql.pool import Database
 from workers.recovering import ticket_of
 
@@ -73,8 +72,3 @@ async def _record(
                 )
                 downstream += await fail_dependents(connection, one.job.id, reason.as_dict(), None)
     return finished, released, downstream
-
-
-def is_about_one(error: Exception) -> bool:
-    """Is a row of the group to blame? Then it is found by splitting."""
-    return isinstance(error, asyncpg.DataError | asyncpg.IntegrityConstraintViolationError)

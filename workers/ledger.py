@@ -5,9 +5,8 @@ from dataclasses import asdict
 
 from core.batcher import Batcher
 from sql.calls import CompletedCall, OpenedCall, complete_calls, open_calls
-from sql.patience import patiently
+from sql.patience import is_about_one, patiently
 from sql.pool import Database
-from workers.finishing import is_about_one
 
 
 class Ledger:

@@ -5,7 +5,7 @@ from typing import Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 
-from core.errors import NotFound, RequestRefused
+from core.errors import Conflict, NotFound, RequestRefused
 from core.jsonio import dump_json
 from core.request import JobRequest
 from core.request_checks import read_request
@@ -104,6 +104,18 @@ async def cancel(services: ServicesOf, caller: CallerOf, job_id: str) -> Respons
     """Stop a job: `cancelled` at once, or `cancelling` while its call is being aborted. 409 when it is over."""
     await stop_job(services, caller, id_of(job_id))
     return json_response(await load_job(services, caller, id_of(job_id)))
+
+
+@router.post("/v1/jobs/{job_id}/retry", status_code=202)
+async def retry(services: ServicesOf, caller: CallerOf, job_id: str) -> Response:
+    """A new job that asks the same as this one, which must be over; also after a dead letter (`worker_lost`)."""
+    earlier = await read_job(services.database, id_of(job_id), caller.project_id)
+    if earlier is None:
+        raise NotFound
+    if earlier["state"] not in TERMINAL:
+        raise Conflict(f"the job is {earlier['state']}: only a job that is over can be tried again")
+    made = await services.submitter.retry(caller, earlier)
+    return json_response(await load_job(services, caller, made), 202, {"Location": job_url(made)})
 
 
 @router.get("/v1/jobs/{job_id}/events")

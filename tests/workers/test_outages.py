@@ -1,0 +1,176 @@
+"""What holds while Redis or Postgres is away, line by line, and what arq still does."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import httpx
+import pytest
+from arq import cron
+from redis.asyncio import Redis
+
+from broker.queue import PREFIX
+from core.settings import Settings, child_environment
+from producer.api.app import create_app
+from producer.composition import Services, open_services
+from producer.embedded.valkey import EmbeddedValkey
+from producer.keys import create_key
+from tests.house import Factory
+from workers.engine import LeasedWorker
+from workers.worker import worker_options
+
+
+@pytest.fixture
+def own_valkey(tmp_path: Path) -> Any:
+    """A Valkey that a test may stop."""
+    (tmp_path / "valkey-root").mkdir()
+    valkey = EmbeddedValkey(tmp_path / "valkey-root")
+    valkey.url = valkey.start()  # type: ignore[attr-defined]
+    yield valkey
+    valkey.stop()
+
+
+@asynccontextmanager
+async def api(services: Services) -> AsyncIterator[httpx.AsyncClient]:
+    key = await create_key(services.database, project="outage", make_project=True)
+    transport = httpx.ASGITransport(create_app(services))
+    async with httpx.AsyncClient(
+        transport=transport, base_url="http://factory", headers={"x-api-key": key}, timeout=60
+    ) as client:
+        yield client
+
+
+async def test_while_redis_is_away_jobs_are_accepted_and_run_once_it_is_back(
+    settings: Settings, own_valkey: Any
+) -> None:
+    settings = settings.model_copy(update={"redis_url": own_valkey.url, "lease_s": 2})
+    async with open_services(settings) as services, api(services) as client:
+        worker = LeasedWorker(**{**worker_options(settings), "handle_signals": False})
+        running = asyncio.create_task(worker.async_run())
+        try:
+            before = await client.post("/v1/generate", json={"model": "fast", "prompt": "before"})
+            assert before.status_code == 200, before.text
+            await asyncio.to_thread(own_valkey.stop)
+            made = await client.post("/v1/jobs", json={"model": "fast", "prompt": "during"})
+            assert made.status_code == 202, made.text
+            assert (await client.get(made.json()["urls"]["self"])).json()["status"] == "queued"
+            assert await asyncio.to_thread(own_valkey.start) == own_valkey.url
+            done = (await client.get(f"{made.json()['urls']['self']}?wait=30")).json()
+            assert done["status"] == "completed", done["error"]
+            assert not running.done(), "the worker goes on by itself"
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await worker.close()
+
+
+async def test_while_postgres_is_away_submits_say_when_to_come_back(settings: Settings, services: Services) -> None:
+    async with api(services) as client:
+        await services.database.close()
+        answer = await client.post("/v1/jobs", json={"model": "fast", "prompt": "x"})
+        assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+
+
+async def test_a_flood_of_redis_starts_nothing_twice(factory: Factory) -> None:
+    async with httpx.AsyncClient(base_url=factory.emulator) as emulator:
+        fault = {"provider": "openai", "model": "gpt-6-luna", "fault": "slow=2", "times": 1}
+        owner = {"owner": "flood"}
+        await emulator.post("/_emulator/faults", json=fault, params=owner)
+        running = (await factory.client.post("/v1/jobs", json={"model": "gpt-6-luna", "prompt": "slow one"})).json()
+        async with asyncio.timeout(10):
+            while not (await factory.client.get(running["urls"]["self"])).json()["calls"]:
+                await asyncio.sleep(0.01)
+        waiting = (
+            await factory.client.post(
+                "/v1/jobs", json={"model": "fast", "prompt": "later", "run_at": "2099-01-01T00:00:00Z"}
+            )
+        ).json()
+        async with Redis.from_url(factory.settings.redis_url or "") as redis:
+            await redis.flushdb()
+            done = (await factory.client.get(f"{running['urls']['self']}?wait=20")).json()
+            assert done["status"] == "completed"
+            assert len(done["calls"]) == 1
+            async with asyncio.timeout(10):
+                while not await redis.hexists(PREFIX + "jobs", waiting["id"]):
+                    await asyncio.sleep(0.05)
+        await emulator.delete("/_emulator/faults", params=owner)
+
+
+async def test_a_paused_project_waits_and_goes_on(factory: Factory) -> None:
+    await factory.execute("UPDATE factory.projects SET paused = true WHERE name = 'nicestory'")
+    await factory.settled()
+    held = (await factory.client.post("/v1/jobs", json={"model": "fast", "prompt": "held"})).json()
+    await factory.execute("UPDATE factory.projects SET paused = false WHERE name = 'nicestory'")
+    await factory.execute("UPDATE factory.controls SET paused = true")
+    await factory.settled()
+    assert (await factory.client.get(f"{held['urls']['self']}?wait=0.5")).json()["status"] == "queued"
+    await factory.execute("UPDATE factory.controls SET paused = false")
+    assert (await factory.client.get(f"{held['urls']['self']}?wait=10")).json()["status"] == "completed"
+
+
+async def test_a_kind_that_this_version_does_not_know_is_put_back(factory: Factory) -> None:
+    """An older worker beside a newer submitter."""
+    later = {"model": "fast", "prompt": "x", "run_at": "2099-01-01T00:00:00Z"}
+    made = (await factory.client.post("/v1/jobs", json=later)).json()
+    job_id = UUID(made["id"])
+    async with Redis.from_url(factory.settings.redis_url or "") as redis:
+        await factory.execute("UPDATE factory.jobs SET kind = 'film', run_at = now() WHERE id = $1", job_id)
+        await redis.zadd(PREFIX + "delayed", {str(job_id): 1})
+        async with asyncio.timeout(10):
+            while True:
+                rows = await factory.execute("SELECT state, attempts, fence FROM factory.jobs WHERE id = $1", job_id)
+                if rows[0]["fence"] and rows[0]["state"] == "queued":
+                    break
+                await asyncio.sleep(0.02)
+    assert rows[0]["attempts"] == 0
+
+
+async def test_cron_jobs_hooks_and_bursts_are_still_arqs(settings: Settings, services: Services) -> None:
+    ticks: list[str] = []
+
+    async def tick(ctx: dict[str, Any]) -> None:
+        ticks.append(ctx["job_id"])
+
+    async def note(_ctx: dict[str, Any]) -> None:
+        ticks.append("a job began")
+
+    options = {**worker_options(settings), "handle_signals": False, "on_job_start": note}
+    worker = LeasedWorker(**options, cron_jobs=[cron(tick, second=set(range(60)), run_at_startup=True)])
+    running = asyncio.create_task(worker.async_run())
+    async with api(services) as client:
+        assert (await client.post("/v1/generate", json={"model": "fast", "prompt": "x"})).status_code == 200
+    async with asyncio.timeout(10):
+        while not any(one.startswith("cron:") for one in ticks):
+            await asyncio.sleep(0.05)
+    assert "a job began" in ticks
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await worker.close()
+
+
+async def test_arqs_own_command_runs_our_worker(settings: Settings, tmp_path: Path) -> None:
+    given = child_environment(
+        FACTORY_DATABASE_URL=settings.database_url or "",
+        FACTORY_REDIS_URL=settings.redis_url or "",
+        FACTORY_HOME=str(tmp_path),
+    )
+    command = (sys.executable, "-m", "arq", "workers.main.WorkerSettings")
+    quiet = {"stderr": asyncio.subprocess.PIPE, "env": given, "cwd": str(Path(__file__).parents[2])}
+    worker = await asyncio.create_subprocess_exec(*command, **quiet)  # type: ignore[arg-type]
+    async with asyncio.timeout(30):
+        while True:
+            check = await asyncio.create_subprocess_exec(*command, "--check", **quiet)  # type: ignore[arg-type]
+            await check.communicate()
+            if check.returncode == 0:
+                break
+    worker.send_signal(signal.SIGTERM)
+    _, errors = await asyncio.wait_for(worker.communicate(), 20)
+    assert b"Traceback" not in errors, errors.decode()
+    assert worker.returncode in (0, -signal.SIGTERM)
+    assert os.environ.get("FACTORY_DATABASE_URL") is None
