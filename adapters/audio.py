@@ -47,17 +47,6 @@ def resample_pcm(pcm: bytes, rate: int) -> bytes:
     return bytes(np.interp(places, np.arange(len(samples)), samples).astype("<i2").tobytes())
 
 
-def wav_to_format(wav: bytes, target: str) -> bytes:
-    """A WAV as `wav` or 24 kHz `pcm`; one of several channels becomes mono. Raises ValueError for what is no WAV."""
-    import soundfile
-
-    try:
-        samples, rate = soundfile.read(io.BytesIO(wav), dtype="int16", always_2d=True)
-    except soundfile.SoundFileError as fault:
-        raise ValueError(f"these {len(wav)} bytes are not wav audio") from fault
-    return encode_pcm(samples[:, 0].astype("<i2").tobytes(), target, rate)
-
-
 def measure_duration_s(audio: bytes, target: str) -> float:
     """Seconds of sound in `mp3 opus aac flac wav pcm`. Raises ValueError for bytes that are not that."""
     if target == "pcm":

@@ -15,26 +15,30 @@ from adapters.emulator.faults import Fault
 from adapters.emulator.instances import InstanceMaker
 from adapters.emulator.mistral_checks import (
     MODELS,
-    SPEECH_FIELDS,
     VECTORS,
     answer_fault,
     check_chat,
-    check_fields,
+    check_form,
     check_key,
     invalid,
     read_conversation,
     read_model,
 )
+from adapters.emulator.mistral_rules import ChatBody, EmbeddingBody, SpeechBody
 from adapters.emulator.prose import count_tokens, cut_tokens, write_prose
 from adapters.emulator.speech import make_sound, spoken_seconds
 from adapters.emulator.vectors import embed
 from adapters.emulator.wire import Emulator, Prepared, Refused, describe_pictures, json_response, request_id
 
-VOICES = ("voice-narrator-0001", "voice-reader-0002")
-FORMATS = ("pcm", "wav", "mp3", "flac", "opus")
+VOICES = frozenset(
+    "en_paul_neutral en_paul_happy en_paul_cheerful en_paul_excited en_paul_confident en_paul_sad en_paul_frustrated "
+    "en_paul_angry gb_jane_neutral gb_jane_confident gb_jane_curious gb_jane_confused gb_jane_sarcasm gb_jane_sad "
+    "gb_jane_shameful gb_jane_jealousy gb_jane_frustrated gb_oliver_neutral gb_oliver_cheerful gb_oliver_excited "
+    "gb_oliver_confident gb_oliver_curious gb_oliver_sad gb_oliver_angry fr_marie_neutral fr_marie_happy "
+    "fr_marie_curious fr_marie_excited fr_marie_sad fr_marie_angry".split()
+)
 PICTURE_TOKENS = 900
 CREATED = 1_795_000_000
-EMBEDDING_FIELDS = ("model", "input", "output_dimension", "output_dtype", "encoding_format", "metadata")
 
 
 class Mistral:
@@ -78,6 +82,7 @@ class Mistral:
 
     def _prepare_chat(self, request: Request, body: dict[str, Any]) -> Prepared:
         check_key(request)
+        check_form(body, ChatBody)
         model, family, asked = read_model(body, "text")
         check_chat(body, family)
         said = read_conversation(body)
@@ -140,10 +145,10 @@ class Mistral:
 
 
 def _content(body: dict[str, Any], model: str, text: str, pictures: list[bytes], bent: str) -> tuple[str, str]:
-    shape = body.get("response_format") or {"type": "text"}
-    if shape["type"] == "json_schema":
+    shape = body.get("response_format") or {}
+    if shape.get("type") == "json_schema":
         content = json.dumps(InstanceMaker(shape["json_schema"]["schema"], text).make(), ensure_ascii=False)
-    elif shape["type"] == "json_object":
+    elif shape.get("type") == "json_object":
         content = json.dumps({"title": "The Lamp at Four", "text": write_prose(text, model)}, ensure_ascii=False)
     else:
         last = body["messages"][-1]
@@ -171,18 +176,17 @@ def _tool_call(body: dict[str, Any], text: str) -> dict[str, Any] | None:
 
 def _prepare_embeddings(request: Request, body: dict[str, Any]) -> Prepared:
     check_key(request)
+    check_form(body, EmbeddingBody)
     model, _family, asked = read_model(body, "embedding")
-    check_fields(body, EMBEDDING_FIELDS)
-    said = body.get("input")
-    texts: list[str] = [said] if isinstance(said, str) else said if isinstance(said, list) else []
-    if not texts or not all(isinstance(one, str) and one for one in texts):
-        raise invalid("Input should be a valid string or a list of strings", param="input")
+    texts: list[str] = [body["input"]] if isinstance(body["input"], str) else body["input"]
     if any(count_tokens(one) > 8192 for one in texts):
         raise invalid(
             "Input is too large: too many tokens, 8192 are the most", kind="invalid_request_error", status=400
         )
+    if any(body.get(name) not in (None, "float") for name in ("output_dtype", "encoding_format")):
+        raise invalid("The emulator gives vectors as lists of floats only", status=400)
     size = body.get("output_dimension") or VECTORS[model]
-    if "output_dimension" in body and model == "mistral-embed-2312":
+    if body.get("output_dimension") and model == "mistral-embed-2312":
         raise invalid("This model does not support output_dimension", param="output_dimension", status=400)
 
     async def respond(fault: Fault | None) -> Response:
@@ -201,15 +205,11 @@ def _prepare_embeddings(request: Request, body: dict[str, Any]) -> Prepared:
 
 def _prepare_speech(request: Request, body: dict[str, Any]) -> Prepared:
     check_key(request)
+    check_form(body, SpeechBody)
     model, _family, asked = read_model(body, "speech")
-    check_fields(body, SPEECH_FIELDS)
-    text, form = body.get("input"), body.get("response_format", "mp3")
-    if not isinstance(text, str) or not text.strip():
-        raise invalid("Field required", param="input")
-    if len(text) > 4096:
-        raise invalid("String should have at most 4096 characters", param="input", kind="string_too_long")
-    if form not in FORMATS:
-        raise invalid(f"Input should be one of {', '.join(FORMATS)}", param="response_format")
+    text, form = body["input"], body.get("response_format", "mp3")
+    if not text.strip():
+        raise invalid("Value error, input must not be blank", param="input")
     if not body.get("voice_id") and not body.get("ref_audio"):
         raise invalid("Either voice_id or ref_audio must be provided", status=400)
     if body.get("voice_id") and body["voice_id"] not in VOICES:
@@ -219,8 +219,18 @@ def _prepare_speech(request: Request, body: dict[str, Any]) -> Prepared:
 
     async def respond(fault: Fault | None) -> Response:
         silent = fault is not None and fault.name == "empty"
-        sound = b"" if silent else await run_in_threadpool(make_sound, spoken_seconds(text), form)
+        sound = b"" if silent else await run_in_threadpool(_speak, spoken_seconds(text), form)
         answer = {"audio_data": base64.b64encode(sound).decode()}
         return json_response(answer, headers={"mistral-correlation-id": request_id("mistral", body)})
 
     return Prepared(model, asked, text, "speech", respond)
+
+
+def _speak(seconds: float, form: str) -> bytes:
+    """Mistral's PCM is of 32-bit floats."""
+    sound = make_sound(seconds, form)
+    if form != "pcm":
+        return sound
+    import numpy as np
+
+    return bytes((np.frombuffer(sound, dtype="<i2") / 32768).astype("<f4").tobytes())

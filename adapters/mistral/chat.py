@@ -15,7 +15,7 @@ from adapters.answers import (
 )
 from adapters.mistral.conversation import to_messages
 from adapters.mistral.errors import explain_error
-from adapters.mistral.wire import Reply, post
+from adapters.mistral.wire import ANY_PATH, Reply, post
 from adapters.pool import ProviderPool
 from adapters.schemas import to_mistral
 from adapters.transport import calling, preparing
@@ -28,45 +28,58 @@ from core.result import Usage
 HANDLER = "mistral.chat"
 PATH = "/v1/chat/completions"
 _NAMES = {"max_output_tokens": "max_tokens", "seed": "random_seed"}
-SEEDS = 2**31
-_FINISHES = {"length": "length", "model_length": "length", "tool_calls": "tool_calls"}
+_SEEDS = 2**31
+_FINISHES = {"length": "length", "model_length": "length"}
+_NO_PARAMETERS = {"type": "object", "properties": {}}
 
 
 async def complete_chat(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     """One chat completion, not streamed."""
-    with preparing(call, PATH):
+    with preparing(call, ANY_PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         plan = plan_json(call, to_mistral)
         options, warnings = provider_options(call, "n")
-        body = _body(call, accepted, plan) | options
+        messages, bridges = to_messages(call, plan.instruction)
+        body = {"model": call.model.model_id, "messages": messages, **_settings(call, accepted, plan), **options}
     async with calling(call, explain_error):
         answer = _read(await post(pool, call, PATH, body), call, plan)
-    answer.warnings = [*accepted.warnings, *plan.warnings, *warnings, *answer.warnings]
+    answer.warnings = [*accepted.warnings, *plan.warnings, *bridges, *warnings, *answer.warnings]
     return answer
 
 
-def _body(call: ProviderCall, accepted: Accepted, plan: JsonPlan) -> dict[str, Any]:
-    body: dict[str, Any] = {
-        "model": call.model.model_id,
-        "messages": to_messages(call, plan.instruction),
-        "stream": False,
-    }
+def _settings(call: ProviderCall, accepted: Accepted, plan: JsonPlan) -> dict[str, Any]:
+    """All that the body says beside model and messages."""
+    said: dict[str, Any] = {"stream": False}
     for name, value in accepted.values.items():
-        body[_NAMES.get(name, name)] = value % SEEDS if name == "seed" else value
-    if "tools" not in body:
-        body.pop("tool_choice", None)
-    elif body.get("tool_choice") == "required":
-        body["tool_choice"] = "any"
+        said[_NAMES.get(name, name)] = value % _SEEDS if name == "seed" else value
+    if "tools" not in said:
+        said.pop("tool_choice", None)
+    else:
+        said["tools"] = [_tool(one) for one in said["tools"]]
+        if said.get("tool_choice") == "required":
+            said["tool_choice"] = "any"
     if plan.mode == "json":
-        body["response_format"] = {"type": "json_object"}
+        said["response_format"] = {"type": "json_object"}
     elif plan.mode == "schema":
-        shape, converted = call.request.response_format, plan.converted
-        assert shape is not None
-        assert shape.json_schema is not None
-        assert converted is not None
-        named = {"name": shape.json_schema.name, "strict": converted.strict, "schema": converted.schema}
-        body["response_format"] = {"type": "json_schema", "json_schema": named}
-    return body
+        said["response_format"] = {"type": "json_schema", "json_schema": _json_schema(call, plan)}
+    return said
+
+
+def _tool(tool: dict[str, Any]) -> dict[str, Any]:
+    """Mistral wants the parameters of a function that has none."""
+    function = tool["function"]
+    return {**tool, "function": {**function, "parameters": function.get("parameters") or _NO_PARAMETERS}}
+
+
+def _json_schema(call: ProviderCall, plan: JsonPlan) -> dict[str, Any]:
+    shape, converted = call.request.response_format, plan.converted
+    assert shape is not None
+    assert shape.json_schema is not None
+    assert converted is not None
+    named: dict[str, Any] = {"name": shape.json_schema.name, "strict": converted.strict, "schema": converted.schema}
+    if shape.json_schema.description:
+        named["description"] = shape.json_schema.description
+    return named
 
 
 def _read(reply: Reply, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
@@ -81,7 +94,8 @@ def _read(reply: Reply, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
     if said == "error":
         raise _invalid("The model failed while it answered", reply, usage)
     finish = _FINISHES.get(said, "stop")
-    if said == "model_length" and not written.strip():
+    tool_calls = [_tool_call(one) for one in message.get("tool_calls") or ()] or None
+    if said == "model_length" and not written.strip() and not tool_calls:
         raise ProviderError(
             ErrorKind.context_length,
             "The model's window was full before any text",
@@ -89,7 +103,6 @@ def _read(reply: Reply, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
             request_id=reply.request_id,
             usage=usage,
         )
-    tool_calls = [_tool_call(one) for one in message.get("tool_calls") or ()] or None
     content: str | None
     if tool_calls:
         finish = "length" if finish == "length" else "tool_calls"

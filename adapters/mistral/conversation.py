@@ -10,19 +10,32 @@ from core.provider import ProviderCall
 from core.request import ImagePart, Message, Part
 
 _OWN_ID = re.compile(r"[A-Za-z0-9]{9}")
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_BRIDGE = "Understood."
 
 
-def to_messages(call: ProviderCall, instruction: str | None) -> list[dict[str, Any]]:
-    """All system words first; alone they are the user's, because Mistral wants somebody to answer. A conversation
-    that ends with the assistant's words is continued from there."""
+def to_messages(call: ProviderCall, instruction: str | None) -> tuple[list[dict[str, Any]], list[str]]:
+    """The messages, and warnings.
+
+    All system words come first; alone they are the user's, because Mistral wants somebody to answer. A conversation
+    that ends with the assistant's words is continued from there. Between a tool's result and the user's next words
+    Mistral wants the assistant's (400, code 3230).
+    """
     system = system_text(call, instruction)
     if all(turn.role == "system" for turn in call.request.turns):
-        return [{"role": "user", "content": system or ""}]
+        return [{"role": "user", "content": system or ""}], []
     messages: list[dict[str, Any]] = [{"role": "system", "content": system}] if system else []
-    messages += [_to_message(turn, call) for turn in call.request.turns if turn.role != "system"]
-    if messages and messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:
+    bridged = False
+    for turn in call.request.turns:
+        if turn.role == "user" and messages and messages[-1]["role"] == "tool":
+            messages.append({"role": "assistant", "content": _BRIDGE})
+            bridged = True
+        if turn.role != "system":
+            messages.append(_to_message(turn, call))
+    if messages[-1]["role"] == "assistant" and "tool_calls" not in messages[-1]:
         messages[-1]["prefix"] = True
-    return messages
+    said = f'messages: Mistral takes no user after a tool, "{_BRIDGE}" was put between'
+    return messages, [said] if bridged else []
 
 
 def own_id(tool_call_id: str) -> str:
@@ -36,7 +49,7 @@ def _to_message(turn: Message, call: ProviderCall) -> dict[str, Any]:
     message: dict[str, Any] = {"role": turn.role, "content": _content(turn, call)}
     if turn.role == "tool":
         message["tool_call_id"] = own_id(turn.tool_call_id or "")
-        if turn.name:
+        if turn.name and _NAME.fullmatch(turn.name):
             message["name"] = turn.name
     if turn.tool_calls:
         message["tool_calls"] = [

@@ -13,22 +13,25 @@ _CONTEXT_WORDS = (
     "maximum context length",
     "context length",
     "too many tokens",
-    "string should have at most",
+    "body.input: string should have at most",
 )
 _POLICY_WORDS = ("guardrail", "moderation", "content policy", "flagged")
 _KEY_WORDS = ("api key", "unauthorized")
 _USED_UP_WORDS = ("usage", "quota", "credit", "spend", "invoice")
 _NO_CAPACITY = "3505"
+# An error inside a 200 is read as if it had come with its own status, which its `code` or `type` tells.
+_STATUSES = {_NO_CAPACITY: 429, "1300": 429, "rate_limited": 429}
+_BAD_GATEWAY = 502
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What a body says, whatever its shape. `status`: of an error inside a 200."""
+    """What a body says, whatever its shape. `status` is what an error inside a 200 should have come with."""
 
     message: str
     code: str | None = None
     family: str | None = None
-    status: int | None = None
+    status: int = _BAD_GATEWAY
 
 
 def classify(status: int, code: str | None, family: str | None, message: str) -> ErrorKind:
@@ -79,20 +82,21 @@ def describe_refusal(
 
 def read_words(body: Mapping[str, Any]) -> Words:
     """`{"object": "error", "message", "type", "code"}`, `{"detail": …}`, `{"message": …}`, or those inside `error`."""
-    inner = body.get("error", body)
+    inner = body.get("error") or body
     if not isinstance(inner, Mapping):
         return Words(str(inner))
     said = inner.get("message") or inner.get("detail") or "no message"
     if isinstance(said, Mapping):
         said = said.get("detail") or said.get("message") or said
-    code, family = inner.get("code"), inner.get("type")
-    status = code if isinstance(code, int) and 400 <= code < 600 else None
-    return Words(
-        message=_faults(said) if isinstance(said, list) else str(said),
-        code=str(code) if code not in (None, "") else None,
-        family=str(family) if family else None,
-        status=status,
-    )
+    code, family = (str(one) if one not in (None, "") else None for one in (inner.get("code"), inner.get("type")))
+    return Words(_faults(said) if isinstance(said, list) else str(said), code, family, _status_of(code, family))
+
+
+def _status_of(code: str | None, family: str | None) -> int:
+    if code is not None and len(code) == 3 and code[0] in "45" and code.isdecimal():
+        return int(code)
+    known = _STATUSES.get(code or "") or _STATUSES.get(family or "")
+    return known or (400 if (family or "").startswith("invalid_") else _BAD_GATEWAY)
 
 
 def _faults(detail: list[Any]) -> str:

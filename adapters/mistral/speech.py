@@ -3,12 +3,13 @@
 import asyncio
 import base64
 import binascii
+import io
 from typing import Any
 
 from adapters.answers import choose_voice, provider_options, speech_text
-from adapters.audio import mend_wav, wav_to_format
+from adapters.audio import encode_pcm, mend_wav
 from adapters.mistral.errors import explain_error
-from adapters.mistral.wire import post
+from adapters.mistral.wire import ANY_PATH, Reply, post
 from adapters.pool import ProviderPool
 from adapters.transport import calling, preparing
 from core.acceptance import accept_parameters
@@ -17,37 +18,32 @@ from core.result import Usage
 
 HANDLER = "mistral.speech"
 PATH = "/v1/audio/speech"
-# The rate of Mistral's raw PCM is not documented; a WAV says its own.
-_WIRE_FORMATS = {"mp3": "mp3", "opus": "opus", "flac": "flac", "wav": "wav", "pcm": "wav"}
+# A preset of Voxtral 2, which Voxtral 3 still takes; every account has it.
+DEFAULT_VOICE = "en_paul_neutral"
+# Mistral's raw PCM is of floats and tells no rate. A WAV tells both, and what is made of it here is 16 bits deep.
+_ENCODED_HERE = ("pcm", "wav", "flac")
 
 
 async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     """Spoken in the format asked for, mp3 by default. Billed by character."""
     target = call.request.format or "mp3"
-    with preparing(call, PATH):
+    with preparing(call, ANY_PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         options, warnings = provider_options(call, "response_format")
         body: dict[str, Any] = {
             "model": call.model.model_id,
             "input": speech_text(call),
-            "response_format": _WIRE_FORMATS[target],
+            "response_format": "wav" if target in _ENCODED_HERE else target,
             "stream": False,
             **options,
         }
-        if "ref_audio" not in body:
-            body["voice_id"] = _voice_id(call)
+        if not {"voice_id", "ref_audio"} & options.keys():
+            body["voice_id"] = choose_voice(call, DEFAULT_VOICE)
     async with calling(call, explain_error):
         reply = await post(pool, call, PATH, body)
-        try:
-            audio = base64.b64decode(reply.body.get("audio_data") or "", validate=True)
-        except binascii.Error:
-            audio = b""
-        if not audio:
-            raise ProviderError(
-                ErrorKind.invalid_response, "The answer has no audio", status=200, request_id=reply.request_id
-            )
-        if _WIRE_FORMATS[target] == "wav":
-            audio = await asyncio.to_thread(wav_to_format, mend_wav(audio), target)
+        audio = _read(reply)
+        if target in _ENCODED_HERE:
+            audio = await asyncio.to_thread(_encode, audio, target)
     return ProviderAnswer(
         usage=Usage(characters=len(speech_text(call))),
         model=call.model.model_id,
@@ -58,10 +54,27 @@ async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     )
 
 
-def _voice_id(call: ProviderCall) -> str:
-    """Mistral has no voice that every account knows. Raises ProviderError when none is named."""
-    voice = choose_voice(call, "")
-    if not voice:
-        message = f"voice: {call.model.model_id} needs the id of a voice of your Mistral account"
-        raise ProviderError(ErrorKind.invalid_request, message, usage=Usage())
-    return voice
+def _read(reply: Reply) -> bytes:
+    try:
+        audio = base64.b64decode(reply.body.get("audio_data") or "", validate=True)
+    except (binascii.Error, TypeError):
+        audio = b""
+    if audio:
+        return audio
+    raise ProviderError(ErrorKind.invalid_response, "The answer has no audio", status=200, request_id=reply.request_id)
+
+
+def _encode(wav: bytes, target: str) -> bytes:
+    """A WAV of whatever rate, depth and number of channels in our format. Raises ValueError for what is no WAV.
+
+    It is read as numbers between -1 and 1: read as integers, a WAV of floats would be silence.
+    """
+    import numpy as np
+    import soundfile
+
+    try:
+        samples, rate = soundfile.read(io.BytesIO(mend_wav(wav)), dtype="float32", always_2d=True)
+    except soundfile.SoundFileError as fault:
+        raise ValueError(f"these {len(wav)} bytes are not wav audio") from fault
+    mono = np.clip(np.rint(samples.mean(axis=1) * 32768), -32768, 32767).astype("<i2")
+    return encode_pcm(mono.tobytes(), target, rate)

@@ -10,8 +10,6 @@ from core.jsonio import dump_json
 from core.provider import ProviderCall
 from core.request import JobRequest
 
-DEFAULT_VOICES = {"mistral.speech": "voice-narrator-0001"}  # Mistral has none that every account knows
-
 
 def make_call(
     handler: str = "openai.chat_completions",
@@ -40,14 +38,7 @@ def make_call(
     return ProviderCall(
         call_id=uuid4(),
         request=JobRequest.model_validate_json(dump_json(said)),
-        model=Model(
-            named,
-            model_id,
-            spec.kind,
-            default_voice=DEFAULT_VOICES.get(handler),
-            capabilities=capabilities,
-            parameters=parameters or {},
-        ),
+        model=Model(named, model_id, spec.kind, capabilities=capabilities, parameters=parameters or {}),
         endpoint=Endpoint(uuid4(), named, base_url, endpoint_pattern, handler, "*", None, "global", 1, True, True),
         base_url=base_url,
         api_key=api_key,

@@ -61,13 +61,20 @@ async def test_a_server_without_a_credential_sees_none(pool: ProviderPool, monke
 
 @pytest.mark.parametrize(
     "handler",
-    ["google.generate_content", "elevenlabs.text_to_speech", "openai.speech", "openai.responses", "anthropic.messages"],
+    [
+        "google.generate_content",
+        "elevenlabs.text_to_speech",
+        "openai.speech",
+        "openai.responses",
+        "anthropic.messages",
+        "mistral.chat",
+    ],
 )
 async def test_no_dialect_sends_a_credential_that_it_was_not_given(
     pool: ProviderPool, handler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = "OPENAI_API_KEY GOOGLE_API_KEY GEMINI_API_KEY ELEVENLABS_API_KEY ANTHROPIC_API_KEY ANTHROPIC_AUTH_TOKEN"
-    for name in names.split():
+    for name in (*names.split(), "MISTRAL_API_KEY"):
         monkeypatch.setenv(name, "from-the-environment")
     seen: list[Asked] = []
 
@@ -116,7 +123,8 @@ async def test_an_error_inside_a_200_is_an_error(pool: ProviderPool, inner: dict
 )
 @pytest.mark.parametrize(
     "handler", ["openai.chat_completions", "openai.responses", "openai.embeddings", "openai.speech", "google.generate_content",
-                "google.embed_content", "google.speech", "elevenlabs.text_to_speech", "anthropic.messages"]
+                "google.embed_content", "google.speech", "elevenlabs.text_to_speech", "anthropic.messages",
+                "mistral.chat", "mistral.embeddings", "mistral.speech"]
 )  # fmt: skip
 async def test_an_answer_that_is_none_is_an_invalid_response(
     pool: ProviderPool, body: bytes, media_type: str, handler: str
@@ -133,6 +141,7 @@ async def test_a_redirect_is_not_followed_with_the_key(pool: ProviderPool) -> No
         "google.generate_content",
         "elevenlabs.text_to_speech",
         "anthropic.messages",
+        "mistral.chat",
     ):
         error = await fail(pool, lambda _: moved, handler=handler)
         assert error.kind is ErrorKind.not_available

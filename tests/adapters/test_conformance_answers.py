@@ -82,11 +82,30 @@ def claude(end: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def mistral(end: str) -> dict[str, Any]:
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "Let me think."}]}
+    message = {"role": "assistant", "content": [thought, {"type": "text", "text": SAID}], "tool_calls": None}
+    usage = {
+        "prompt_tokens": 100, "completion_tokens": 30, "total_tokens": 130,
+        "prompt_tokens_details": {"cached_tokens": 40},
+    }  # fmt: skip
+    choice = {"index": 0, "finish_reason": end, "message": message}
+    return {
+        "id": "c",
+        "object": "chat.completion",
+        "created": 1,
+        "model": "ran-this",
+        "choices": [choice],
+        "usage": usage,
+    }
+
+
 WRITERS = {
     "openai.chat_completions": (chat, "stop"),
     "openai.responses": (responses, "completed"),
     "google.generate_content": (gemini, "STOP"),
     "anthropic.messages": (claude, "end_turn"),
+    "mistral.chat": (mistral, "stop"),
 }
 ENDS: dict[str, dict[str, str]] = {
     "openai.chat_completions": {"stop": "stop", "length": "length", "content_filter": "content_policy"},
@@ -122,6 +141,7 @@ ENDS: dict[str, dict[str, str]] = {
         "model_context_window_exceeded": "context_length",
         "pause_turn": "invalid_response",
     },
+    "mistral.chat": {"stop": "stop", "length": "length", "model_length": "length", "error": "invalid_response"},
 }
 INCLUSIVE = Usage(100, 30, cached_tokens=40, cache_write_tokens=10, reasoning_tokens=12)
 USAGES = {
@@ -129,6 +149,7 @@ USAGES = {
     "anthropic.messages": Usage(
         100, 30, cached_tokens=40, cache_write_tokens=10, cache_write_1h_tokens=4, reasoning_tokens=12
     ),
+    "mistral.chat": Usage(100, 30, cached_tokens=40),
 }
 PRICE = Price(
     "p", "m", datetime(2026, 1, 1, tzinfo=UTC),
@@ -141,6 +162,7 @@ COSTS = {
     "openai.responses": (100 - 40 - 10) * 4 + 40 * Decimal("0.2") + 10 * 5 + 30 * 20,
     "google.generate_content": (100 - 40) * 4 + 40 * Decimal("0.2") + (18 + 12) * 20,
     "anthropic.messages": 50 * 4 + 40 * Decimal("0.2") + 6 * 5 + 4 * 8 + 30 * 20,
+    "mistral.chat": (100 - 40) * 4 + 40 * Decimal("0.2") + 30 * 20,
 }
 
 
@@ -207,6 +229,7 @@ async def test_the_model_that_ran_is_named_and_not_the_one_that_was_asked(pool: 
 INSIDE = {
     "openai": ({"error": {"code": 429, "message": "upstream is busy"}}, "rate_limited"),
     "anthropic": ({"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}, "overloaded"),
+    "mistral": ({"object": "error", "message": "busy", "type": "rate_limited", "code": "1300"}, "rate_limited"),
     # These two SDKs keep nothing of a body but the fields of an answer: what the error was, nobody can say.
     "google": ({"error": {"code": 503, "message": "busy", "status": "UNAVAILABLE"}}, "invalid_response"),
     "elevenlabs": ({"detail": {"code": "system_busy", "message": "busy"}}, "invalid_response"),

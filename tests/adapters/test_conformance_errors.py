@@ -44,6 +44,11 @@ def anthropic(status: int, family: str, kind: str, message: str = "no", code: st
     return Row(f"{status} {code or message or family}", status, body, kind, {"request-id": "req_1"})
 
 
+def mistral(status: int, kind: str, message: str = "no", family: str | None = None, code: str | None = None) -> Row:
+    body = {"object": "error", "message": message, "type": family, "param": None, "code": code}
+    return Row(f"{status} {code or family or message}", status, body, kind, {"mistral-correlation-id": "req_1"})
+
+
 def elevenlabs(status: int, code: str, kind: str) -> Row:
     detail = {"type": "t", "code": code, "message": "no", "status": code, "request_id": "req_1", "param": None}
     return Row(f"{status} {code}", status, {"detail": detail}, kind)
@@ -134,6 +139,31 @@ ROWS: dict[str, list[Row]] = {
         anthropic(529, "overloaded_error", "overloaded"),
         Row("a wait", 429, {"error": {"type": "rate_limit_error", "message": "no"}}, "rate_limited",
             {"retry-after": "7"}, 7.0),
+        Row("a page", 502, "<html>nginx</html>", "server_error"),
+    ],
+    "mistral": [
+        mistral(400, "context_length", "Prompt contains 9 tokens and 0 draft tokens, too large for model with 5 maximum "
+                "context length", "invalid_request_prompt", "3051"),
+        mistral(400, "not_available", "Invalid model: x", "invalid_model", "1500"),
+        mistral(400, "invalid_request", "Unexpected role 'tool' after role 'user'", "invalid_request_message_order", "3230"),
+        mistral(402, "quota_exhausted", "Your credits are used up."),
+        mistral(403, "not_available", "This model is not on your plan."),
+        mistral(403, "content_policy", "The guardrail blocked this request."),
+        mistral(404, "not_available", "There is no such model.", "not_found"),
+        mistral(408, "timeout", "slow"),
+        mistral(429, "rate_limited", "Rate limit exceeded", "rate_limited", "1300"),
+        mistral(429, "overloaded", "Service tier capacity exceeded for this model.", None, "3505"),
+        mistral(500, "server_error"),
+        mistral(502, "server_error"),
+        mistral(503, "overloaded"),
+        mistral(504, "timeout"),
+        Row("a text", 401, {"detail": "Unauthorized"}, "auth"),
+        Row("a used-up plan", 401, {"message": "You have reached your usage limit."}, "quota_exhausted"),
+        Row("a list", 422, {"detail": [{"loc": ["body", "model"], "msg": "required", "type": "x"}]}, "invalid_request"),
+        Row("a list inside a message", 422, {"object": "error", "message": {"detail": [
+            {"loc": ["body", "input"], "msg": "String should have at most 4096 characters", "type": "string_too_long"},
+        ]}}, "context_length"),
+        Row("a wait", 429, {"message": "Requests rate limit exceeded"}, "rate_limited", {"retry-after": "7"}, 7.0),
         Row("a page", 502, "<html>nginx</html>", "server_error"),
     ],
     "elevenlabs": [

@@ -100,7 +100,7 @@ async def test_directions_and_speed_are_given_or_named(providers: Providers, han
         ("openai.speech", "nova"),
         ("google.speech", "Puck"),
         ("elevenlabs.text_to_speech", "EXAVITQu4vr4xnSDxMaL"),
-        ("mistral.speech", "voice-reader-0002"),
+        ("mistral.speech", "gb_jane_neutral"),
     ],
 )
 async def test_a_voice_is_mapped_or_taken_at_its_word(providers: Providers, handler: str, known: str) -> None:
