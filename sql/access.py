@@ -63,6 +63,16 @@ async def insert_project(db: Executor, name: str) -> UUID | None:
     return project_id
 
 
+async def pause_project(db: Executor, name: str, paused: bool) -> bool:
+    """Its queued jobs wait, or go on; False when there is no such project."""
+    return await db.fetchval(statement("pause_project"), name, paused) is not None
+
+
+async def pause_everything(db: Executor, paused: bool) -> None:
+    """No job is started anywhere, or they are again."""
+    await db.execute(statement("pause_everything"), paused)
+
+
 async def find_project(db: Executor, name: str) -> FoundProject | None:
     row = await db.fetchrow(statement("find_project"), name)
     return FoundProject(**row) if row else None

@@ -13,6 +13,8 @@ COMMANDS = {
     "migrate": ("running", "Bring the database schema and the catalog up to date."),
     "catalog": ("operating", "List providers, models, prices and aliases."),
     "project": ("operating", "Make and list projects."),
+    "pause": ("operating", "Start no more jobs of a project, or of anybody."),
+    "resume": ("operating", "Start them again."),
     "key": ("operating", "Make, list and revoke API keys."),
     "submit": ("jobs", "Submit one job."),
     "batch": ("jobs", "Submit a file of jobs, one JSON object a line."),

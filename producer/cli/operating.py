@@ -129,6 +129,33 @@ def project_list(as_json: bool) -> None:
         print_table(rows, ("name", "active", "weight", "id"))
 
 
+@click.command()
+@click.argument("project_name", metavar="[PROJECT]", required=False)
+def pause(project_name: str | None) -> None:
+    """Start no more jobs of PROJECT, or of anybody. What runs goes on, what is submitted waits."""
+    _set_paused(project_name, paused=True)
+
+
+@click.command()
+@click.argument("project_name", metavar="[PROJECT]", required=False)
+def resume(project_name: str | None) -> None:
+    """Start jobs of PROJECT, or of everybody, again."""
+    _set_paused(project_name, paused=False)
+
+
+def _set_paused(project_name: str | None, *, paused: bool) -> None:
+    from sql.access import pause_everything, pause_project
+
+    async def work(pool: Any) -> None:
+        if project_name is None:
+            await pause_everything(pool, paused)
+        elif not await pause_project(pool, project_name, paused):
+            raise NotFound(f"there is no project {project_name!r}")
+
+    _with_database(work)
+    click.echo(f"{project_name or 'everything'}: {'paused' if paused else 'going on'}")
+
+
 @click.group()
 def key() -> None:
     """Make, list and revoke API keys."""

@@ -310,3 +310,13 @@ async def test_voices_are_listed_and_sampled(run: Command, tmp_path: Path) -> No
         assert row["cost"] > 0
     nobody = await run("voices", "sample", "nobody")
     assert (nobody.code, "no voice 'nobody'" in nobody.err) == (2, True)
+
+
+async def test_a_project_and_everything_can_be_paused(run: Command, factory: Factory) -> None:
+    for words, table in ((("nicestory",), "projects WHERE name = 'nicestory'"), ((), "controls")):
+        assert (await run("pause", *words)).code == 0
+        assert [row["paused"] for row in await factory.execute(f"SELECT paused FROM factory.{table}")] == [True]
+        assert (await run("resume", *words)).code == 0
+        assert [row["paused"] for row in await factory.execute(f"SELECT paused FROM factory.{table}")] == [False]
+    nobody = await run("pause", "nobody")
+    assert (nobody.code, "no project 'nobody'" in nobody.err) == (2, True)

@@ -33,7 +33,7 @@ class Hands:
             "FACTORY_REDIS_URL": self.settings.redis_url or "",
             "FACTORY_EMULATOR_URL": self.settings.emulator_url or "",
             "FACTORY_HOME": str(self.settings.home),
-            "FACTORY_JOB_TIMEOUT_S": "5",
+            "FACTORY_LEASE_S": "2",
             "FACTORY_DRAIN_S": "1",
         }
         environment = child_environment(**{**given, **changes})

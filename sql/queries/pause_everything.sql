@@ -1,0 +1,1 @@
+UPDATE factory.controls SET paused = $1::boolean
