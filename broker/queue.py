@@ -83,7 +83,7 @@ class JobQueue:
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
-        names = ("hand_over", "claim", "acknowledge", "release", "look_at_memory")
+        names = ("hand_over", "claim", "acknowledge", "release", "look_at_memory", "take_duty")
         self._scripts: dict[str, Any] = {name: redis.register_script(read_script(name)) for name in names}
 
     async def hand_over(self, tickets: Sequence[Ticket]) -> int:
@@ -141,14 +141,8 @@ class JobQueue:
 
     async def take_duty(self, name: str, owner: str, life_s: float) -> bool:
         """Is this process the one that does a duty now? It stays so while it asks again in time."""
-        key, life_ms = f"{PREFIX}duty:{name}", round(life_s * 1000)
-        if await self._redis.set(key, owner, nx=True, px=life_ms):
-            return True
-        holder = await self._redis.get(key)
-        if holder is None or holder.decode() != owner:
-            return False
-        await self._redis.pexpire(key, life_ms)
-        return True
+        args = [owner, round(life_s * 1000)]
+        return bool(await self._scripts["take_duty"](keys=[f"{PREFIX}duty:{name}"], args=args))
 
     async def depth(self) -> int:
         """Jobs in Redis: in line, delayed and running."""
