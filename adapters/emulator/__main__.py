@@ -16,8 +16,10 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
     parser.add_argument("--latency-ms", type=int, default=300, help="median of a text call; 0 answers at once")
     parser.add_argument("--ready-file", type=Path, help='gets {"url", "pid"} once it listens')
+    parser.add_argument("--dialect", action="append", default=[], help="a further provider, as module:Class")
     given = parser.parse_args()
-    EmulatorServer(EmulatorSettings(given.host, given.port, given.latency_ms, given.ready_file)).run()
+    settings = EmulatorSettings(given.host, given.port, given.latency_ms, given.ready_file, tuple(given.dialect))
+    EmulatorServer(settings).run()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """The emulator's application: the dialects under their prefixes, and its own controls."""
 
 import os
+from importlib import import_module
 
 import uvicorn
 from starlette.applications import Starlette
@@ -28,9 +29,16 @@ def create_app(settings: EmulatorSettings) -> Starlette:
             Mount("/anthropic", routes=Anthropic(emulator).routes()),
             Mount("/mistral", routes=Mistral(emulator).routes()),
             Mount("/elevenlabs", routes=ElevenLabs(emulator).routes()),
+            *(_mount(place, emulator) for place in settings.dialects),
             Mount("/_emulator", routes=_controls(emulator)),
         ]
     )
+
+
+def _mount(place: str, emulator: Emulator) -> Mount:
+    module, _, name = place.partition(":")
+    dialect = getattr(import_module(module), name)(emulator)
+    return Mount(f"/{dialect.provider}", routes=dialect.routes())
 
 
 def _controls(emulator: Emulator) -> list[Route]:

@@ -11,6 +11,7 @@ import pytest
 
 from adapters.registry import HANDLERS
 from core.provider import ProviderAnswer, ProviderError
+from tests import dialects
 from tests.adapters.calls import make_call
 from tests.adapters.conftest import Providers
 
@@ -53,6 +54,8 @@ PARAMETERS: dict[str, dict[str, Any]] = {
     "mistral.speech": {"instructions": False},
     "elevenlabs.text_to_speech": {"stitching": True},
 }
+MODELS |= dialects.MODELS
+PARAMETERS |= dialects.PARAMETERS
 EFFORT = {"mistral.chat": "high"}  # one that each takes, low for the others
 ALL = sorted(MODELS)
 TEXT = [name for name in ALL if HANDLERS[name].kind == "text"]

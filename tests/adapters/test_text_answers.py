@@ -177,7 +177,7 @@ async def test_an_effort_that_the_model_does_not_know_goes_to_the_nearest(provid
         "anthropic": ("xhigh", "high"),
         "mistral": ("max", "high"),
     }
-    nearest = known[handler.partition(".")[0]]
+    nearest = known.get(handler.partition(".")[0], ("max", "high"))
     answer = await ask(providers, handler, reasoning_effort=nearest[0])
     assert answer.warnings == [
         f"reasoning_effort: {nearest[0]} is not accepted by {MODELS[handler]}, sent as {nearest[1]}"
@@ -234,6 +234,7 @@ async def test_provider_options_go_into_the_body_and_the_factorys_own_do_not(
         "anthropic": {"metadata": {"user_id": "u"}, "model": "claude-opus-5-5"},
         "mistral": {"safe_prompt": True, "model": "mistral-large-2512"},
     }
+    options.setdefault(handler.partition(".")[0], {"model": "another"})
     answer = await ask(providers, handler, provider_options=options)
     assert answer.model == MODELS[handler]
     assert "provider_options.model: not for callers to set, left out" in answer.warnings

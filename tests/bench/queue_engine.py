@@ -30,7 +30,7 @@ from tests.bench.queue_programs import NOOP
 
 TITLE = "the leased queue beside stock arq"
 PICK_UPS = 150
-BACKLOG = 1500
+BACKLOG = 1000
 FLEETS = (1, 8, 32)
 SLOTS = 10
 SETTLE_S = 60.0
