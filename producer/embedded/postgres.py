@@ -67,7 +67,7 @@ class EmbeddedPostgres:
             # The address that programs know already, if it can be had: they find the server again.
             port = (self._earlier_port() if attempt == 0 else None) or free_port()
             if self._start_at(port, user):
-                self._port_file.write_text(str(port))
+                write_private(self._port_file, str(port))
                 return self._url(port)
         raise EmbeddedError.about("PostgreSQL", "FACTORY_DATABASE_URL", self._logfile)
 
