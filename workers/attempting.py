@@ -1,7 +1,6 @@
 """One attempt at a job: down its routes until one answers. Decisions are values of `core.failover`."""
 
 import random
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -15,9 +14,9 @@ from core.request import JobRequest, Kind
 from core.result import JobError
 from core.routing import Health, Route, RoutePlan, plan_routes
 from core.templates import TemplateFault, fill_templates, find_references
-from sql.jobs import StartedJob, select_ancestor_results
+from sql.jobs import select_ancestor_results
 from sql.parts import Speaker
-from workers.calling import call_provider
+from workers.asking import OneCall
 from workers.narrating import begin_narration
 from workers.outcomes import Done, JobRun, Narrated
 from workers.services import WorkerServices
@@ -37,29 +36,6 @@ class Asker(Protocol):
     async def ask(self, route: Route) -> Done | Narrated | RetryAt:
         """Raises ProviderError, whose ledger lines are written."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class OneCall:
-    """The whole answer by one call."""
-
-    services: WorkerServices
-    job: StartedJob
-    request: JobRequest
-    images: dict[str, tuple[str, bytes]]
-    until: datetime
-
-    @property
-    def max_attempts(self) -> int:
-        return self.services.settings.max_attempts
-
-    def may_use(self, route: Route) -> bool:  # noqa: ARG002  any will do
-        return True
-
-    async def ask(self, route: Route) -> Done:
-        timeout_s = self.services.time_for_call(self.until)
-        answered = await call_provider(self.services, self.job, self.request, route, self.images, timeout_s)
-        return Done(self.request, route, answered)
 
 
 async def attempt(services: WorkerServices, run: JobRun, request: JobRequest, until: datetime) -> Outcome:
