@@ -1,6 +1,7 @@
 """Many small writes as a few large ones: who comes while a write is under way goes with the next."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
@@ -38,6 +39,13 @@ class Batcher(Generic[Item, Answer]):
         self._waiting.append((item, future))
         self._begin()
         return await future
+
+    async def drain(self, most_s: float = 10.0) -> None:
+        """Wait until everything that was added is written, before what it is written to is closed; not forever."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(most_s):
+                while self._writing:
+                    await asyncio.wait(self._writing)
 
     def _begin(self) -> None:
         if self._waiting and len(self._writing) < self._at_once:

@@ -41,6 +41,10 @@ class Finisher:
         """None when the fence is no longer mine. Waits for Postgres while it is away."""
         return await self._batcher.add(ended)
 
+    async def drain(self) -> None:
+        """Every end that was given is recorded and told."""
+        await self._batcher.drain()
+
     async def _finish(self, group: Sequence[Ended]) -> list[FinishedJob | None]:
         finished, released, downstream = await patiently(_record, self._database, group)
         queued = [job for job in released if job.state == "queued"]

@@ -25,6 +25,11 @@ class Ledger:
         """Waits for Postgres while it is away."""
         return await self._completing.add(call)
 
+    async def drain(self) -> None:
+        """Every line that was given is written."""
+        await self._opening.drain()
+        await self._completing.drain()
+
     async def _open(self, group: Sequence[OpenedCall]) -> list[bool]:
         jobs = list({call.job_id for call in group})
         opened = await open_calls(self._database, [asdict(call) for call in group], jobs)

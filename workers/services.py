@@ -102,6 +102,10 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         ):
             duty.start()
             stack.push_async_callback(duty.stop)
+        ledger, finisher = Ledger(database), Finisher(database, queue, wakeups, catalog)
+        acknowledged: Batcher[Held, int] = Batcher(_acknowledger(queue), is_about_one=lambda _error: False)
+        for unfinished in (acknowledged.drain, finisher.drain, ledger.drain):
+            stack.push_async_callback(unfinished)
         yield WorkerServices(
             settings=settings,
             database=database,
@@ -111,9 +115,9 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             bell=Bell(listening, settings.pools),
             pools=settings.pools,
             leases=leases,
-            acknowledged=Batcher(_acknowledger(queue), is_about_one=lambda _error: False),
-            ledger=Ledger(database),
-            finisher=Finisher(database, queue, wakeups, catalog),
+            acknowledged=acknowledged,
+            ledger=ledger,
+            finisher=finisher,
             wakeups=wakeups,
             providers=providers,
             outbound=outbound,

@@ -34,6 +34,20 @@ async def test_a_lone_item_is_written_at_once() -> None:
     assert written == [[7]]
 
 
+async def test_draining_waits_for_writes_whose_callers_are_gone() -> None:
+    written: list[list[int]] = []
+    gate = asyncio.Event()
+    batcher = make(written, most=1, pause=gate)
+    callers = [asyncio.create_task(batcher.add(one)) for one in (1, 2, 3)]
+    await asyncio.sleep(0)
+    for caller in callers:
+        caller.cancel()
+    asyncio.get_running_loop().call_soon(gate.set)
+    await batcher.drain()
+    assert written == [[1], [2], [3]]
+    await batcher.drain()
+
+
 async def test_who_comes_meanwhile_goes_with_the_next_and_none_is_too_large() -> None:
     written: list[list[int]] = []
     gate = asyncio.Event()

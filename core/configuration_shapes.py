@@ -1,0 +1,52 @@
+"""What the free JSON in configuration tables may say: a project's settings, an alias target's default parameters."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationError
+
+from core.errors import Problem
+from core.jsonio import dump_json
+from core.request import JobRequest, Shape
+from core.request_checks import problems_of
+
+Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+
+
+class ProjectSettings(Shape):
+    """`projects.settings`. What is not said is as for everybody."""
+
+    region: Literal["eu", "us"] | None = None
+    allowed_models: Annotated[list[Word], Field(min_length=1, max_length=1000)] | None = Field(
+        None, description="Globs of model ids or provider/model_id; other models are no route."
+    )
+    preferred_models: Annotated[list[Word], Field(max_length=1000)] | None = Field(
+        None, description="Globs of models that go before others."
+    )
+    audio_retention_days: Annotated[float, Field(ge=0, le=36_500, strict=False)] | None = Field(
+        30.0, description="How long the bytes of narrations are kept; null for ever."
+    )
+
+
+def settings_problems(settings: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with a project's settings, each with its field."""
+    return _problems(ProjectSettings, dict(settings))
+
+
+def parameter_problems(parameters: Mapping[str, Any]) -> list[Problem]:
+    """What is wrong with a target's default parameters: fields of a request, and `region`."""
+    asked = {name: value for name, value in parameters.items() if name != "region"}
+    if unfit := sorted(asked.keys() & {"model", "kind", "project", "key", "after"}):
+        return [Problem("says what is asked, and is no parameter of a target", unfit[0])]
+    region = parameters.get("region")
+    wrong = [] if region is None or isinstance(region, str) else [Problem("a region such as eu is needed", "region")]
+    return wrong + _problems(JobRequest, {**asked, "model": "any"})
+
+
+def _problems(shape: type[Shape], value: Mapping[str, Any]) -> list[Problem]:
+    body = dump_json(value)
+    try:
+        shape.model_validate_json(body)
+    except ValidationError as error:
+        return problems_of(error, body)
+    return []
