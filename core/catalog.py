@@ -104,7 +104,8 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Alias:
-    """What a semantic name means: for everybody, or for one project alone."""
+    """What a semantic name means: for everybody, or for one project alone. `split_by`: what draws the same target again
+    under the strategy `weighted`: `project`, `job`, or `metadata.KEY`."""
 
     alias: str
     project_id: UUID | None
@@ -113,6 +114,7 @@ class Alias:
     latency_bound_ms: int | None
     revision: int
     targets: tuple[Target, ...]
+    split_by: str = "project"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,9 @@ def prompt_tokens(request: JobRequest) -> int:
     if request.kind is not Kind.text:
         return sum(tokens_of(len(text)) for text in request.texts)
     total = tokens_of(len(request.system or ""))
-    for turn in request.turns:
+    if request.messages is None:
+        total += TOKENS_PER_TURN + tokens_of(len(request.prompt or ""))
+    for turn in request.messages or ():
         total += TOKENS_PER_TURN
         if isinstance(turn.content, str):
             total += tokens_of(len(turn.content))

@@ -1,9 +1,11 @@
 """What to do when a provider says no, as values."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from core.health import Rest
 from core.provider import ErrorKind, ProviderError
 from core.result import JobError
 
@@ -32,9 +34,9 @@ class Fail:
     error: JobError
 
 
-def next_step(kind: ErrorKind, *, asked_again: bool, on_content_policy: str) -> Step:
+def next_step(error: ProviderError, *, asked_again: bool, on_content_policy: str) -> Step:
     """`context_length` goes on to routes with a larger window; the caller of this drops the smaller ones."""
-    match kind:
+    match error.kind:
         case ErrorKind.invalid_request:
             return Step.fail
         case ErrorKind.content_policy:
@@ -46,7 +48,8 @@ def next_step(kind: ErrorKind, *, asked_again: bool, on_content_policy: str) -> 
 
 
 def after_all_routes(
-    errors: list[tuple[str, ProviderError]],
+    errors: Sequence[tuple[str, ProviderError]],
+    resting: Sequence[tuple[str, Rest]],
     *,
     attempts: int,
     max_attempts: int,
@@ -56,18 +59,28 @@ def after_all_routes(
     cap_s: float,
     jitter: float,
 ) -> RetryAt | Fail:
-    """Exponential backoff with full jitter (`jitter` in 0..1), not before the earliest time a provider named;
-    the end when attempts or the deadline run out, or when the last word was the caller's own fault."""
-    provider, last = errors[-1]
-    failed = Fail(describe(last, provider, routes=len(errors)))
-    if last.kind in CALLERS_FAULT or attempts >= max_attempts:
+    """Exponential backoff with full jitter (`jitter` in 0..1), not before the earliest time a provider named or a rest
+    is over; the end when attempts or the deadline run out, or when the last word was the caller's own fault. `errors`
+    and `resting` by provider; at least one of both. To wait for nothing but a provider's limit is no attempt."""
+    failed = Fail(_last_word(errors, resting))
+    counted = bool(errors) or any(rest.kind != ErrorKind.rate_limited for _, rest in resting)
+    if (errors and errors[-1][1].kind in CALLERS_FAULT) or (counted and attempts >= max_attempts):
         return failed
     wait_s = jitter * min(cap_s, base_s * 2**attempts)
     named = [error.retry_after_s for _, error in errors if error.retry_after_s is not None]
+    named += [(rest.until - now).total_seconds() for _, rest in resting if rest.scope != "credential"]
     if named:
         wait_s = max(wait_s, min(named))
     run_at = now + timedelta(seconds=wait_s)
-    return failed if deadline is not None and run_at >= deadline else RetryAt(run_at)
+    return failed if deadline is not None and run_at >= deadline else RetryAt(run_at, counted)
+
+
+def _last_word(errors: Sequence[tuple[str, ProviderError]], resting: Sequence[tuple[str, Rest]]) -> JobError:
+    if errors:
+        provider, last = errors[-1]
+        return describe(last, provider, routes=len(errors))
+    provider, rest = min(resting, key=lambda one: one[1].until)
+    return JobError(rest.kind, f"every route rests; the first after: {rest.reason}", provider, retryable=True)
 
 
 def describe(error: ProviderError, provider: str, *, routes: int = 1) -> JobError:

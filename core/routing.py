@@ -1,36 +1,57 @@
-"""From a request and what Postgres says to an ordered list of routes, each exclusion with its reason. Pure."""
+"""From a request and what Postgres says to an ordered list of routes, each exclusion with its reason. Pure.
 
-import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
-from decimal import Decimal
-from fnmatch import fnmatchcase
+A `Router` belongs to one snapshot of the catalog. What the snapshot alone decides about a name is worked out once and
+kept until a price or a retirement date changes it; a job pays for the rest.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, time
 from typing import Any
 from uuid import UUID
 
-from core.acceptance import refused_parameters
 from core.catalog import Alias, Catalog, Endpoint, Model, Price, Project, Voice
 from core.errors import UnknownModel
-from core.estimates import most_usage, prompt_tokens
-from core.pricing import cost_per_token, price_usage
+from core.filters import (
+    Fault,
+    audio_format_of,
+    find_call_fault,
+    find_endpoint_fault,
+    find_model_fault,
+    find_request_fault,
+    globs_of,
+    matches,
+    region_of,
+)
+from core.health import Health, Rest
+from core.pricing import cost_per_token
 from core.provider import HandlerSpec
-from core.request import JOINABLE_FORMATS, JobRequest, Kind
+from core.request import JobRequest, Kind
+from core.strategies import Candidate, Ordering, choose_ordering, is_static, order_candidates
 
-UNPRICED = Decimal("Infinity")
+MOST_NAMES = 2048
+ALWAYS = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """One way to get the answer. `parameters` are the alias target's defaults."""
+    """One way to get the answer. `variant`: the target that was drawn, also where this route is its failover."""
 
-    model: Model
+    candidate: Candidate
     endpoint: Endpoint
     handler: HandlerSpec
     price: Price | None
-    voice: Voice | None
-    parameters: Mapping[str, Any]
+    voice: Voice | None = None
     variant: str | None = None
+
+    @property
+    def model(self) -> Model:
+        return self.candidate.model
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The alias target's defaults."""
+        return self.candidate.parameters
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,271 +64,199 @@ class Exclusion:
 
 @dataclass(frozen=True, slots=True)
 class RoutePlan:
-    """Routes in the order to try them."""
+    """Routes in the order to try them. `resting` ones would serve, but not now. `variant`: the target that was drawn
+    under `weighted`."""
 
     name: str
-    strategy: str
+    ordering: Ordering
     on_content_policy: str
     routes: tuple[Route, ...]
+    resting: tuple[tuple[Route, Rest], ...]
     exclusions: tuple[Exclusion, ...]
+    variant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
-    """What is known of the world: endpoints without their credential, and measured latency by model."""
+class _Choice:
+    """A candidate with the routes that the catalog allows it."""
 
-    without_credential: Mapping[UUID, str] = field(default_factory=dict)
-    latency_ms: Mapping[tuple[str, str], float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    model: Model
-    position: int
-    weight: int
-    parameters: Mapping[str, Any]
-    active: bool = True
+    candidate: Candidate
+    routes: tuple[Route, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Need:
-    """What the request asks of a model and an endpoint."""
+class _Shortlist:
+    """What the catalog alone decides about a name, until a price or a retirement changes it."""
 
-    request: JobRequest
-    project: Project | None
-    tokens: int
-    capabilities: frozenset[str]
-    region: str | None
-    format: str | None
-    now: datetime
+    choices: tuple[_Choice, ...]
+    exclusions: tuple[Exclusion, ...]
+    until: datetime
 
 
-def plan_routes(
-    request: JobRequest,
-    catalog: Catalog,
-    project_id: UUID | None,
-    handlers: Mapping[str, HandlerSpec],
-    health: Health,
-    now: datetime,
-) -> RoutePlan:
-    """Raises UnknownModel when no alias or model has the name."""
-    alias = catalog.find_alias(request.model, project_id)
-    candidates = _candidates(request, catalog, alias)
-    project = catalog.projects.get(project_id) if project_id else None
-    need = _Need(
-        request=request,
-        project=project,
-        tokens=prompt_tokens(request),
-        capabilities=_capabilities(request),
-        region=_region(request, project),
-        format=(request.format or "mp3") if request.kind is Kind.speech else None,
-        now=now,
-    )
-    routes: list[Route] = []
-    exclusions: list[Exclusion] = []
-    strategy = _strategy(request, alias)
-    for candidate in _order(candidates, strategy, alias, need, catalog, health):
-        if fault := _model_fault(candidate, need, catalog):
-            exclusions.append(Exclusion(candidate.model.name, None, *fault))
-            continue
-        for endpoint in catalog.endpoints.get(candidate.model.provider, ()):
-            fault = _endpoint_fault(endpoint, candidate, need, handlers, health)
-            if fault is not None:
-                if fault[0] != "not_served":
-                    exclusions.append(Exclusion(candidate.model.name, endpoint.base_url, *fault))
+class Router:
+    """Plans requests over one snapshot of the catalog."""
+
+    def __init__(self, catalog: Catalog, handlers: Mapping[str, HandlerSpec]) -> None:
+        self.catalog = catalog
+        self._handlers = handlers
+        self._shortlists: dict[tuple[Any, ...], _Shortlist] = {}
+
+    def plan(
+        self, request: JobRequest, project_id: UUID | None, health: Health, now: datetime, job: str = ""
+    ) -> RoutePlan:
+        """`job` tells jobs apart where they are spread. Raises UnknownModel when no alias or model has the name."""
+        catalog = self.catalog
+        alias = catalog.find_alias(request.model, project_id)
+        ordering = choose_ordering(request, alias, project_id, job)
+        shortlist = self._shortlist(request, alias, project_id, ordering, now)
+        choices: Sequence[_Choice] = shortlist.choices
+        if not is_static(ordering):
+            by_candidate = {id(choice.candidate): choice for choice in choices}
+            ordered = order_candidates([one.candidate for one in choices], ordering, request.model, health.latency_ms)
+            choices = [by_candidate[id(one)] for one in ordered]
+        routes: list[Route] = []
+        resting: list[tuple[Route, Rest]] = []
+        exclusions = list(shortlist.exclusions)
+        variant = None
+        for choice in choices:
+            candidate = choice.candidate
+            if fault := find_request_fault(candidate.model, request, catalog):
+                exclusions.append(Exclusion(candidate.model.name, None, *fault))
                 continue
-            routes.append(
-                Route(
-                    model=candidate.model,
-                    endpoint=endpoint,
-                    handler=handlers[endpoint.handler_function],
-                    price=catalog.price_at(candidate.model, now),
-                    voice=catalog.voices.get((request.voice, candidate.model.provider)) if request.voice else None,
-                    parameters=candidate.parameters,
-                    variant=candidate.model.name if strategy == "weighted" else None,
-                )
+            for route in self._voiced(choice.routes, request):
+                if fault := _route_fault(route, request, health):
+                    exclusions.append(Exclusion(candidate.model.name, route.endpoint.base_url, *fault))
+                    continue
+                if variant is None and ordering.strategy == "weighted" and candidate.weight and not candidate.fallback:
+                    variant = candidate.model.name
+                if rest := health.rest_of(route.endpoint.id, candidate.model.name, now):
+                    resting.append((route, rest))
+                else:
+                    routes.append(route)
+        return RoutePlan(
+            name=request.model,
+            ordering=ordering,
+            on_content_policy=alias.on_content_policy if alias else "fail",
+            routes=tuple([replace(route, variant=variant) for route in routes] if variant else routes),
+            resting=tuple(resting),
+            exclusions=tuple(exclusions),
+            variant=variant,
+        )
+
+    def _voiced(self, routes: tuple[Route, ...], request: JobRequest) -> Sequence[Route]:
+        if request.voice is None or not routes:
+            return routes
+        voice = self.catalog.voices.get((request.voice, routes[0].model.provider))
+        return routes if voice is None else [replace(route, voice=voice) for route in routes]
+
+    def _shortlist(
+        self, request: JobRequest, alias: Alias | None, project_id: UUID | None, ordering: Ordering, now: datetime
+    ) -> _Shortlist:
+        project = self.catalog.projects.get(project_id) if project_id else None
+        region, audio_format = region_of(request, project), audio_format_of(request)
+        fallbacks = tuple(request.fallbacks)
+        key = (request.model, project_id, request.kind, region, audio_format, fallbacks, ordering.strategy)
+        found = self._shortlists.get(key)
+        if found is None or found.until <= now:
+            candidates = self._candidates(request.model, fallbacks, alias, project, now)
+            ordered = order_candidates(candidates, replace(ordering, draw="", explores=False), request.model, {})
+            found = self._check(ordered, request.kind, project, region, audio_format, now)
+            if len(self._shortlists) >= MOST_NAMES:
+                self._shortlists.clear()
+            self._shortlists[key] = found
+        return found
+
+    def _candidates(
+        self, name: str, fallbacks: tuple[str, ...], alias: Alias | None, project: Project | None, now: datetime
+    ) -> list[Candidate]:
+        catalog, preferred = self.catalog, globs_of(project, "preferred_models")
+
+        def candidate(
+            model: Model, position: int, weight: int, parameters: Mapping[str, Any], *, active: bool, fallback: bool
+        ) -> Candidate:
+            places = [place for place, glob in enumerate(preferred) if matches(model, (glob,))]
+            return Candidate(
+                model=model,
+                position=position,
+                weight=weight,
+                parameters=parameters,
+                active=active,
+                fallback=fallback,
+                preferred=min(places, default=len(preferred)),
+                is_preferred=bool(places),
+                cost_per_token=cost_per_token(model, catalog.price_at(model, now)),
             )
-        if not any(route.model is candidate.model for route in routes) and not any(
-            exclusion.model == candidate.model.name for exclusion in exclusions
-        ):
-            exclusions.append(
-                Exclusion(candidate.model.name, None, "not_served", "no active endpoint serves this model")
-            )
-    policy = alias.on_content_policy if alias else "fail"
-    return RoutePlan(request.model, strategy, policy, tuple(routes), tuple(exclusions))
+
+        if alias is not None:
+            found = [
+                candidate(model, one.position, one.weight, one.parameters, active=one.active, fallback=False)
+                for one in alias.targets
+                if (model := catalog.models.get((one.provider, one.model_id)))
+            ]
+        else:
+            found = [candidate(one, 0, 100, {}, active=True, fallback=False) for one in catalog.find_models(name)]
+        if not found and alias is None:
+            known = ", ".join(sorted({one for one, _ in catalog.aliases})) or "none"
+            raise UnknownModel(f"model: no alias or model is called {name[:100]!r}. Aliases: {known}.")
+        for place, other in enumerate(fallbacks):
+            models = catalog.find_models(other)
+            if not models:
+                raise UnknownModel(f"fallbacks.{place}: no model is called {other[:100]!r}.")
+            found += [candidate(one, place, 0, {}, active=True, fallback=True) for one in models]
+        return found
+
+    def _check(
+        self,
+        candidates: Sequence[Candidate],
+        kind: Kind,
+        project: Project | None,
+        region: str | None,
+        audio_format: str | None,
+        now: datetime,
+    ) -> _Shortlist:
+        choices: list[_Choice] = []
+        exclusions: list[Exclusion] = []
+        until = ALWAYS
+        for one in candidates:
+            retires_at = _retires_at(one.model)
+            dates = [retires_at, *(price.valid_from for price in self._prices(one.model))]
+            until = min([until, *(date for date in dates if date is not None and date > now)])
+            retired = retires_at is not None and retires_at <= now
+            fault = find_model_fault(one.model, kind, project, self.catalog, target_active=one.active, retired=retired)
+            if fault is not None:
+                exclusions.append(Exclusion(one.model.name, None, *fault))
+                continue
+            routes, faults = self._routes(one, region, audio_format, now)
+            exclusions += faults
+            if routes:
+                choices.append(_Choice(one, tuple(routes)))
+        return _Shortlist(tuple(choices), tuple(exclusions), until)
+
+    def _routes(
+        self, one: Candidate, region: str | None, audio_format: str | None, now: datetime
+    ) -> tuple[list[Route], list[Exclusion]]:
+        routes: list[Route] = []
+        faults: list[Exclusion] = []
+        for endpoint in self.catalog.endpoints.get(one.model.provider, ()):
+            fault = find_endpoint_fault(endpoint, one.model, region, audio_format, one.parameters, self._handlers)
+            if fault is None:
+                handler = self._handlers[endpoint.handler_function]
+                routes.append(Route(one, endpoint, handler, self.catalog.price_at(one.model, now)))
+            elif fault[0] != "not_served":
+                faults.append(Exclusion(one.model.name, endpoint.base_url, *fault))
+        if not routes and not faults:
+            faults.append(Exclusion(one.model.name, None, "not_served", "no active endpoint serves this model"))
+        return routes, faults
+
+    def _prices(self, model: Model) -> Sequence[Price]:
+        return self.catalog.prices.get((model.provider, model.model_id), ())
 
 
-def _candidates(request: JobRequest, catalog: Catalog, alias: Alias | None) -> list[_Candidate]:
-    found: list[_Candidate] = []
-    if alias is not None:
-        found += [
-            _Candidate(model, target.position, target.weight, target.parameters, target.active)
-            for target in alias.targets
-            if (model := catalog.models.get((target.provider, target.model_id)))
-        ]
-    else:
-        found += [_Candidate(model, 0, 100, {}) for model in catalog.find_models(request.model)]
-    if not found:
-        known = ", ".join(sorted({name for name, _ in catalog.aliases})) or "none"
-        raise UnknownModel(f"model: no alias or model is called {request.model[:100]!r}. Aliases: {known}.")
-    for place, name in enumerate(request.fallbacks):
-        models = catalog.find_models(name)
-        if not models:
-            raise UnknownModel(f"fallbacks.{place}: no model is called {name[:100]!r}.")
-        found += [_Candidate(model, 10_000 + place, 0, {}) for model in models]
-    return found
+def _route_fault(route: Route, request: JobRequest, health: Health) -> Fault | None:
+    if route.endpoint.id in health.without_credential:
+        return "credential", health.without_credential[route.endpoint.id]
+    return find_call_fault(route.model, route.endpoint, route.price, route.parameters, request)
 
 
-def _strategy(request: JobRequest, alias: Alias | None) -> str:
-    match request.requirements.prefer if request.requirements else None:
-        case "cost":
-            return "cheapest"
-        case "speed":
-            return "fastest"
-        case _:
-            return alias.strategy if alias else "priority"
-
-
-def _order(
-    candidates: list[_Candidate],
-    strategy: str,
-    alias: Alias | None,
-    need: _Need,
-    catalog: Catalog,
-    health: Health,
-) -> list[_Candidate]:
-    def cost(one: _Candidate) -> Decimal:
-        blended = cost_per_token(one.model, catalog.price_at(one.model, need.now))
-        return UNPRICED if blended is None else blended
-
-    def latency(one: _Candidate) -> float:
-        return health.latency_ms.get((one.model.provider, one.model.model_id), float("inf"))
-
-    keys: dict[str, Callable[[_Candidate], tuple[Any, ...]]] = {
-        "priority": lambda one: (one.position,),
-        "cheapest": lambda one: (cost(one), one.position),
-        "fastest": lambda one: (latency(one), one.position),
-        "weighted": lambda one: (one is not chosen, one.position),
-        "cheapest_within": lambda one: (latency(one) > bound, cost(one), one.position),
-    }
-    bound = (alias.latency_bound_ms if alias else None) or float("inf")
-    chosen = _draw(candidates, need) if strategy == "weighted" else None
-    ordered = sorted((one for one in candidates if one.position < 10_000), key=keys[strategy])
-    return ordered + [one for one in candidates if one.position >= 10_000]
-
-
-def _draw(candidates: list[_Candidate], need: _Need) -> _Candidate | None:
-    """The same project draws the same variant every time; `metadata.variant_key` draws by that instead."""
-    seed = str(need.request.metadata.get("variant_key") or (need.project.id if need.project else ""))
-    weighted = [one for one in candidates if one.active and one.weight > 0]
-    total = sum(one.weight for one in weighted)
-    digest = hashlib.sha256(f"{need.request.model}\n{seed}".encode()).digest()
-    point = int.from_bytes(digest[:8], "big") % total if total else 0
-    for one in weighted:
-        if point < one.weight:
-            return one
-        point -= one.weight
-    return None
-
-
-def _capabilities(request: JobRequest) -> frozenset[str]:
-    needed = set(request.requirements.capabilities if request.requirements else ())
-    if any(True for _ in request.image_urls()):
-        needed.add("vision")
-    if request.tools:
-        needed.add("tools")
-    if request.output_schema is not None:
-        needed.add("json_schema")
-    return frozenset(needed)
-
-
-def _region(request: JobRequest, project: Project | None) -> str | None:
-    asked = request.requirements.region if request.requirements else None
-    return asked or (project.settings.get("region") if project else None)
-
-
-def _model_fault(candidate: _Candidate, need: _Need, catalog: Catalog) -> tuple[str, str] | None:
-    model, request = candidate.model, need.request
-    provider = catalog.providers.get(model.provider)
-    if not (candidate.active and model.active and provider is not None and provider.active):
-        return "inactive", "switched off"
-    if model.kind != request.kind:
-        return "kind", f"makes {model.kind}, not {request.kind.value}"
-    if model.retires_on is not None and model.retires_on <= need.now.date():
-        return "retired", f"was switched off by its provider on {model.retires_on}"
-    if missing := sorted(need.capabilities - model.capabilities):
-        return "capability", f"lacks {', '.join(missing)}"
-    allowed = need.project.settings.get("allowed_models") if need.project else None
-    if allowed and not any(fnmatchcase(name, glob) for glob in allowed for name in (model.model_id, model.name)):
-        return "not_allowed", "is not among the project's allowed_models"
-    return _size_fault(model, need) or _cost_fault(model, need, catalog) or _voice_fault(model, need, catalog)
-
-
-def _size_fault(model: Model, need: _Need) -> tuple[str, str] | None:
-    request = need.request
-    if request.kind is Kind.speech:
-        characters, most = sum(len(text) for text in request.texts), model.max_input_characters
-        if need.format not in JOINABLE_FORMATS and most is not None and characters > most:
-            return "context_length", f"speaks {most} characters at once, and parts in {need.format} cannot be joined"
-    elif request.kind is Kind.embedding:
-        longest = max(len(text) for text in request.texts) / 4
-        if model.context_window is not None and longest > model.context_window:
-            return "context_length", f"reads at most {model.context_window} tokens a text, one has about {longest:.0f}"
-    else:
-        window = model.max_input_tokens or model.context_window
-        if window is not None and need.tokens > window:
-            return "context_length", f"reads at most {window} tokens, this has about {need.tokens}"
-    return None
-
-
-def _cost_fault(model: Model, need: _Need, catalog: Catalog) -> tuple[str, str] | None:
-    limit = need.request.requirements.max_cost_usd if need.request.requirements else None
-    if limit is None:
-        return None
-    most = price_usage(most_usage(need.request, model.max_output_tokens), catalog.price_at(model, need.now))
-    if most is None:
-        return "max_cost", "has no known price, and max_cost_usd is set"
-    return ("max_cost", f"may cost {most:f} USD, more than max_cost_usd {limit:f}") if most > limit else None
-
-
-def _voice_fault(model: Model, need: _Need, catalog: Catalog) -> tuple[str, str] | None:
-    voice = need.request.voice
-    if voice is None or voice not in catalog.voice_names or (voice, model.provider) in catalog.voices:
-        return None
-    return "voice", f"{model.provider} has no voice {voice!r}"
-
-
-def serves(pattern: str, model_id: str) -> bool:
-    """Globs separated by spaces; a leading `!` excludes."""
-    globs = pattern.split()
-    return any(fnmatchcase(model_id, glob) for glob in globs if glob[0] != "!") and not any(
-        fnmatchcase(model_id, glob[1:]) for glob in globs if glob[0] == "!"
-    )
-
-
-def _endpoint_fault(
-    endpoint: Endpoint, candidate: _Candidate, need: _Need, handlers: Mapping[str, HandlerSpec], health: Health
-) -> tuple[str, str] | None:
-    model = candidate.model
-    handler = handlers.get(endpoint.handler_function)
-    if not serves(endpoint.model_pattern, model.model_id) or (handler is not None and handler.kind != model.kind):
-        return "not_served", "serves other models"
-    if not endpoint.active:
-        return "inactive", "endpoint switched off"
-    if handler is None:
-        return "handler", f"this version has no handler {endpoint.handler_function}"
-    regions = {region for region in (need.region, candidate.parameters.get("region")) if region is not None}
-    if regions - {endpoint.region}:
-        return "region", f"is in {endpoint.region}, not {' and '.join(sorted(regions))}"
-    if not regions and endpoint.region != "global":
-        return "region", f"serves only requests for region {endpoint.region}"
-    if need.format is not None and need.format not in handler.formats:
-        return "format", f"cannot deliver {need.format}"
-    if endpoint.id in health.without_credential:
-        return "credential", health.without_credential[endpoint.id]
-    refused = refused_parameters(need.request, model, handler.name, candidate.parameters)
-    if need.request.strict and refused:
-        return "strict", f"does not accept {', '.join(refused)}"
-    if "tools" in refused:
-        return "capability", f"takes no tools over {handler.name}"
-    return None
+def _retires_at(model: Model) -> datetime | None:
+    return datetime.combine(model.retires_on, time(), UTC) if model.retires_on is not None else None

@@ -154,6 +154,18 @@ class FactoryClient:
         """`{"data": [by provider, model, kind and day], "total_cost"}`; times are RFC 3339."""
         return await self._get("/v1/usage", {"batch_id": batch_id, "since": since, "until": until})
 
+    async def explain_routes(self, body: bytes) -> dict[str, Any]:
+        """A Request as JSON in; its routes in order, each with its reason. An operator's."""
+        return await self._ask(
+            "POST", "/v1/admin/routes/explain", repeatable=True, content=body, timeout=60,
+            headers={"Content-Type": "application/json"},
+        )  # fmt: skip
+
+    async def list_alerts(self, *, resolved: bool) -> list[dict[str, Any]]:
+        """What needs an operator, the newest first. An operator's."""
+        found: list[dict[str, Any]] = (await self._get("/v1/admin/alerts", {"resolved": resolved}))["data"]
+        return found
+
     async def _save(self, place: str, path: Path) -> None:
         unfinished = path.with_name(f".{path.name}.part")
         try:

@@ -4,9 +4,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from adapters.registry import HANDLERS
 from broker.connection import open_redis
+from broker.health import HealthBoard
 from broker.queue import JobQueue
 from broker.wakeups import CANCELS, Wakeups
+from core.health import BreakerRule
 from core.settings import Settings, require_urls
 from producer.submit import Submitter
 from sql.following import CatalogFollower
@@ -19,6 +22,7 @@ class Services:
     settings: Settings
     database: Database
     catalog: CatalogFollower
+    health: HealthBoard
     wakeups: Wakeups
     cancels: Wakeups
     submitter: Submitter
@@ -36,7 +40,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         stack.push_async_callback(database.close)
         redis = await open_redis(redis_url)
         stack.push_async_callback(redis.aclose)
-        catalog = CatalogFollower(database)
+        catalog = CatalogFollower(database, HANDLERS)
         await catalog.start()
         stack.push_async_callback(catalog.stop)
         wakeups = Wakeups(redis)
@@ -46,6 +50,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             settings=settings,
             database=database,
             catalog=catalog,
+            health=HealthBoard(redis, BreakerRule()),
             wakeups=wakeups,
             cancels=Wakeups(redis, CANCELS),
             submitter=Submitter(database, JobQueue(redis), catalog),

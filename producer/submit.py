@@ -9,17 +9,16 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from adapters.registry import HANDLERS
 from broker.queue import JobQueue, Ticket, pool_of, score_of
 from core.batcher import Batcher
 from core.clock import utc_now
 from core.errors import FactoryError, Forbidden, IdempotencyConflict, Problem, RequestRefused
 from core.graph import find_cycle
+from core.health import Health
 from core.ids import new_id
 from core.jsonio import dump_json
 from core.logging import get_logger
 from core.request import JobRequest
-from core.routing import Health, plan_routes
 from sql.following import CatalogFollower
 from sql.jobs import claim_idempotency_key, insert_batch, insert_jobs
 from sql.patience import is_about_one
@@ -172,7 +171,7 @@ class Submitter:
             raise RequestRefused.of(problems)
 
     def _check_routes(self, caller: Caller, request: JobRequest, now: datetime) -> None:
-        plan = plan_routes(request, self._catalog.current, caller.project_id, HANDLERS, Health(), now)
+        plan = self._catalog.router.plan(request, caller.project_id, Health(), now)
         if plan.routes:
             return
         reasons = "; ".join(dict.fromkeys(f"{one.model} {one.reason}" for one in plan.exclusions))[:2000]

@@ -14,6 +14,7 @@ class FoundKey:
     """A key in force. `project_id` is None for an operator's key."""
 
     id: UUID
+    prefix: str
     project_id: UUID | None
     scopes: list[str]
     project_name: str | None

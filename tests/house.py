@@ -8,6 +8,7 @@ import httpx
 
 from core.settings import Settings
 from producer.composition import Services
+from producer.keys import create_key
 from sql.following import CatalogFollower
 
 
@@ -31,6 +32,10 @@ class Factory:
         assert answer.status_code == 202, answer.text
         job: dict[str, Any] = answer.json()
         return job
+
+    async def operator_key(self) -> str:
+        """A key that opens /v1/admin."""
+        return await create_key(self.services.database, project=None)
 
     async def execute(self, statement: str, *values: Any) -> Any:
         """An operator's SQL."""

@@ -5,15 +5,17 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from adapters.images import fetch_images
-from adapters.registry import HANDLERS
 from core.clock import utc_now
-from core.credentials import endpoints_without_credential
+from core.estimates import most_usage
 from core.failover import Fail, RetryAt, Step, after_all_routes, describe, next_step
+from core.health import Rest
+from core.pricing import price_usage
 from core.provider import ErrorKind, ProviderError
 from core.request import JobRequest, Kind
 from core.result import JobError
-from core.routing import Health, Route, RoutePlan, plan_routes
+from core.routing import Route, RoutePlan
 from core.templates import TemplateFault, fill_templates, find_references
+from sql.calls import read_spending
 from sql.jobs import select_ancestor_results
 from sql.parts import Speaker
 from workers.asking import OneCall
@@ -46,57 +48,116 @@ async def attempt(services: WorkerServices, run: JobRun, request: JobRequest, un
             request = fill_templates(request, await select_ancestor_results(services.database, job.after))
     except TemplateFault as fault:
         return Fail(JobError("invalid_request", str(fault)))
-    catalog = services.catalog.current
-    emulated = services.emulator_url is not None
-    health = Health(without_credential=endpoints_without_credential(catalog, emulated=emulated))
-    plan = plan_routes(request, catalog, job.project_id, HANDLERS, health, utc_now())
+    now = utc_now()
+    plan = services.catalog.router.plan(request, job.project_id, services.health.current, now, str(job.id))
+    walk = Walk(services, run, request, plan)
     if not plan.routes:
+        if plan.resting:
+            return walk.end()
         if any(one.code == "handler" for one in plan.exclusions):  # another version of the worker may have it
-            return RetryAt(utc_now() + timedelta(seconds=UNKNOWN_HANDLER_S), counted=False)
+            return RetryAt(now + timedelta(seconds=UNKNOWN_HANDLER_S), counted=False)
         return Fail(no_route(plan))
     if request.kind is Kind.speech:
         narration = await begin_narration(services, run, request, until)
-        if not any(narration.may_use(route) for route in plan.routes):
+        if not any(narration.may_use(route) for route in [*plan.routes, *(route for route, _ in plan.resting)]):
             return Fail(no_route(plan, narration.voice_kept))
-        return await _walk(services, run, plan, narration)
+        return await walk.down(narration)
     try:
         images = await fetch_images(request, services.outbound)
     except ProviderError as error:
         return Fail(describe(error, plan.routes[0].model.provider))
-    return await _walk(services, run, plan, OneCall(services, job, request, images, until))
+    return await walk.down(OneCall(services, job, request, images, until))
 
 
-async def _walk(services: WorkerServices, run: JobRun, plan: RoutePlan, asker: Asker) -> Outcome:
-    errors: list[tuple[str, ProviderError]] = []
-    too_small = 0
-    settings = services.settings
-    for route in plan.routes:
-        if (route.model.context_window or 0) <= too_small and too_small:
-            continue
-        if not asker.may_use(route):
-            continue
+class Walk:
+    """One attempt's way down the routes."""
+
+    def __init__(self, services: WorkerServices, run: JobRun, request: JobRequest, plan: RoutePlan) -> None:
+        self._services = services
+        self._run = run
+        self._request = request
+        self._plan = plan
+        self._max_attempts = services.settings.max_attempts
+        self._errors: list[tuple[str, ProviderError]] = []
+        self._resting: list[tuple[str, Rest]] = [(route.model.provider, rest) for route, rest in plan.resting]
+        self._too_small = 0
+        self._too_dear: str | None = None
+
+    async def down(self, asker: Asker) -> Outcome:
+        """Until a route answers, or there is no more reason to ask one."""
+        self._max_attempts = asker.max_attempts
+        self._resting = [(route.model.provider, rest) for route, rest in self._plan.resting if asker.may_use(route)]
+        for route in self._plan.routes:
+            if asker.may_use(route) and await self._is_open(route):
+                outcome = await self._try(route, asker)
+                if outcome is not None:
+                    return outcome
+        return self.end()
+
+    async def _try(self, route: Route, asker: Asker) -> Outcome | None:
+        """None: go on to the next route."""
         for asked_again in (False, True):
             try:
                 return await asker.ask(route)
             except ProviderError as error:
-                errors.append((route.model.provider, error))
-                step = next_step(error.kind, asked_again=asked_again, on_content_policy=plan.on_content_policy)
-                if step is Step.fail:
-                    return Fail(describe(error, route.model.provider))
+                self._errors.append((route.model.provider, error))
                 if error.kind is ErrorKind.context_length:
-                    too_small = max(too_small, route.model.context_window or 0)
-                if step is Step.next_route:
-                    break
-    return after_all_routes(
-        errors,
-        attempts=run.job.attempts,
-        max_attempts=asker.max_attempts,
-        deadline=run.deadline,
-        now=utc_now(),
-        base_s=settings.retry_base_s,
-        cap_s=settings.retry_cap_s,
-        jitter=random.random(),  # noqa: S311  spreading retries needs no secrecy
-    )
+                    self._too_small = max(self._too_small, route.model.context_window or 0)
+                policy = self._plan.on_content_policy
+                match next_step(error, asked_again=asked_again, on_content_policy=policy):
+                    case Step.fail:
+                        return Fail(describe(error, route.model.provider))
+                    case Step.next_route:
+                        return None
+                    case Step.ask_again if not await self._is_affordable(route):
+                        return None
+                    case Step.ask_again:
+                        continue
+        return None
+
+    async def _is_open(self, route: Route) -> bool:
+        """Is it worth a call, may it be called now, and is there money left for it?"""
+        if self._too_small and (route.model.context_window or 0) <= self._too_small:
+            return False
+        if not await self._services.health.admits(route):
+            now = utc_now()
+            rest = self._services.health.current.rest_of(route.endpoint.id, route.model.name, now)
+            probed = Rest("breaker", "overloaded", "another call is trying it", now + timedelta(seconds=1))
+            self._resting.append((route.model.provider, rest or probed))
+            return False
+        return await self._is_affordable(route)
+
+    async def _is_affordable(self, route: Route) -> bool:
+        """The ceiling of a request bounds all of its calls together, failovers included."""
+        limit = self._request.requirements.max_cost_usd if self._request.requirements else None
+        job = self._run.job
+        if limit is None or not (self._errors or job.attempts > 1 or job.lost_leases):
+            return True
+        spent = await read_spending(self._services.database, job.id)
+        most = price_usage(most_usage(self._request, route.model.max_output_tokens), route.price, route.endpoint.region)
+        if spent is not None and most is not None and spent + most <= limit:
+            return True
+        shown = "an unknown sum" if spent is None else f"up to {spent:f} USD"
+        self._too_dear = f"{shown} of max_cost_usd {limit:f} went into calls that failed; another might go beyond it"
+        return False
+
+    def end(self) -> RetryAt | Fail:
+        """No route is left for this attempt."""
+        if self._too_dear is not None:
+            last = self._errors[-1][1].message if self._errors else "an earlier attempt failed"
+            return Fail(JobError("budget", f"{self._too_dear}. The last word was: {last}"))
+        settings = self._services.settings
+        return after_all_routes(
+            self._errors,
+            self._resting,
+            attempts=self._run.job.attempts,
+            max_attempts=self._max_attempts,
+            deadline=self._run.deadline,
+            now=utc_now(),
+            base_s=settings.retry_base_s,
+            cap_s=settings.retry_cap_s,
+            jitter=random.random(),  # noqa: S311  spreading retries needs no secrecy
+        )
 
 
 def no_route(plan: RoutePlan, voice_kept: Speaker | None = None) -> JobError:

@@ -22,7 +22,8 @@ from core.pricing import price_usage
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.request import JobRequest
 from core.routing import Route
-from core.schema_checks import find_violation, parse_answer
+from core.json_text import find_values, make_storable, write_json
+from core.schema_checks import find_violation
 from sql.calls import CompletedCall, OpenedCall
 from sql.jobs import StartedJob
 from workers.ledger import Ledger
@@ -121,11 +122,13 @@ async def call_provider(
         parsed = check_answer(request, answer)
     except ProviderError as error:
         await asyncio.shield(line.close(answer, error))
+        await services.health.note_error(route, error)
         raise
     except BaseException:  # cancelled, or a fault of ours: the provider may bill for it all the same
         await asyncio.shield(line.close(None, None))
         raise
     cost = await asyncio.shield(line.close(answer, None))
+    await services.health.note_answer(route, (time.monotonic() - line.began) * 1000)
     return Answered(answer, parsed, cost)
 
 
@@ -168,31 +171,15 @@ def check_answer(request: JobRequest, answer: ProviderAnswer) -> Any:
     if not request.wants_json or answer.tool_calls or answer.content is None:
         return None
     try:
-        parsed, exact = parse_answer(answer.content)
+        parsed = make_storable(find_values(answer.content)[0])
     except ValueError:
         cut = " (it was cut off)" if answer.finish_reason == "length" else ""
         raise _invalid(f"the answer is not JSON{cut}", answer) from None
-    if "\\u0000" in answer.content:
-        parsed, exact = _without_nul(parsed), False
-    if not exact:
-        answer.content = dump_json(parsed).decode()
+    answer.content = write_json(parsed)
     schema = request.output_schema
     if schema is not None and (violation := find_violation(parsed, schema)):
         raise _invalid(f"the answer breaks the schema at {violation}", answer)
     return parsed
-
-
-def _without_nul(value: Any) -> Any:
-    """Postgres holds no NUL, not even in jsonb; U+FFFD stands for it."""
-    match value:
-        case str():
-            return value.replace("\x00", "\ufffd")
-        case list():
-            return [_without_nul(one) for one in value]
-        case dict():
-            return {_without_nul(name): _without_nul(one) for name, one in value.items()}
-        case _:
-            return value
 
 
 def _invalid(message: str, answer: ProviderAnswer) -> ProviderError:

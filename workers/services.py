@@ -13,6 +13,7 @@ from arq.connections import ArqRedis
 
 from adapters.outbound import Outbound
 from adapters.pool import ProviderPool
+from adapters.registry import HANDLERS
 from broker.connection import open_keeper, open_listener
 from broker.leases import LeaseKeeper
 from broker.queue import Bell, Held, JobQueue
@@ -30,6 +31,7 @@ from workers.cancelling import LostCancels
 from workers.expiring import EVERY_S as AUDIO_EVERY_S
 from workers.expiring import AudioExpiry
 from workers.finishing import Finisher
+from workers.health import RouteHealth
 from workers.ledger import Ledger
 from workers.recovering import EVERY_S, Recovery
 from workers.running import RunningJobs
@@ -42,6 +44,7 @@ class WorkerServices:
     settings: Settings
     database: Database
     catalog: CatalogFollower
+    health: RouteHealth
     owner: str
     queue: JobQueue
     bell: Bell
@@ -75,9 +78,13 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             statement_cache=settings.database_statement_cache,
         )
         stack.push_async_callback(database.close)
-        catalog = CatalogFollower(database)
+        catalog = CatalogFollower(database, HANDLERS)
         await catalog.start()
         stack.push_async_callback(catalog.stop)
+        emulator_url = None if has_provider_keys() else settings.emulator_url
+        health = RouteHealth(redis, database, catalog, emulator_url)
+        await health.start()
+        stack.push_async_callback(health.stop)
         running = RunningJobs()
         cancels = Wakeups(redis, CANCELS, on_wake=running.cancel)
         cancels.start()
@@ -110,6 +117,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             settings=settings,
             database=database,
             catalog=catalog,
+            health=health,
             owner=owner,
             queue=queue,
             bell=Bell(listening, settings.pools),
@@ -123,7 +131,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             outbound=outbound,
             storage=storage,
             running=running,
-            emulator_url=None if has_provider_keys() else settings.emulator_url,
+            emulator_url=emulator_url,
         )
 
 

@@ -1,6 +1,11 @@
-"""Who calls: an API key in `x-api-key` or `Authorization: Bearer`, and the project that it belongs to."""
+"""Who calls: an API key in `x-api-key` or `Authorization: Bearer`, and the project that it belongs to.
+
+Scopes of a project's key: `jobs` may do everything with the project's jobs, `read` may only look (GET and HEAD).
+A key with scope `admin` belongs to no project and opens `/v1/admin` alone.
+"""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,7 +17,16 @@ from core.signing import check_link
 from producer.api.bodies import id_of
 from producer.composition import Services
 from producer.submit import Caller
-from sql.access import find_api_key, find_project, hash_key, read_job_owner, touch_api_key
+from sql.access import FoundKey, find_api_key, find_project, hash_key, read_job_owner, touch_api_key
+
+LOOKING = frozenset({"GET", "HEAD"})
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Who administers; `name` is what the audit trail calls them: `key fk_AbCdEfGh`, or `local`."""
+
+    name: str
 
 
 def services_of(request: Request) -> Services:
@@ -43,6 +57,19 @@ async def _local_caller(request: Request, services: Services) -> Caller:
 
 
 async def _key_caller(request: Request, services: Services) -> Caller:
+    found = await _key_of(request, services)
+    if found.project_id is None or found.project_name is None:
+        raise Forbidden("This is an operator's key; jobs need a key of a project")
+    if not found.project_active:
+        raise Forbidden(f"project {found.project_name!r} is switched off")
+    scopes = frozenset(found.scopes)
+    if "jobs" not in scopes and not (request.method in LOOKING and "read" in scopes):
+        raise Forbidden(f"{request.method} needs a key with scope jobs; this one has {', '.join(sorted(scopes))}")
+    return Caller(found.project_id, found.project_name, scopes)
+
+
+async def _key_of(request: Request, services: Services) -> FoundKey:
+    """The key in force that was sent. Postgres is asked every time, so that a revocation holds at once."""
     bearer = request.headers.get("authorization", "")
     key = request.headers.get("x-api-key") or (bearer[7:].strip() if bearer[:7].lower() == "bearer " else "")
     if not key:
@@ -50,12 +77,18 @@ async def _key_caller(request: Request, services: Services) -> Caller:
     found = await find_api_key(services.database, hash_key(key), None)
     if found is None:
         raise Unauthenticated("This API key is not known, was revoked or has expired")
-    if found.project_id is None or found.project_name is None or "jobs" not in found.scopes:
-        raise Forbidden("This is an operator's key; jobs need a key of a project")
-    if not found.project_active:
-        raise Forbidden(f"project {found.project_name!r} is switched off")
     await touch_api_key(services.database, found.id)
-    return Caller(found.project_id, found.project_name, frozenset(found.scopes))
+    return found
+
+
+async def operator_of(request: Request) -> Operator:
+    """Raises Unauthenticated, or Forbidden for a project's key. The local, in-process API is the operator's own."""
+    if request.app.state.local_project:
+        return Operator("local")
+    found = await _key_of(request, services_of(request))
+    if found.project_id is not None or "admin" not in found.scopes:
+        raise Forbidden("this needs an operator's key; make one with `factory key create --scope admin`")
+    return Operator(f"key {found.prefix}")
 
 
 async def _caller_by_link(request: Request, what: str) -> Caller:
@@ -84,6 +117,7 @@ async def events_caller(request: Request) -> Caller:
 
 
 CallerOf = Annotated[Caller, Depends(caller_of)]
+OperatorOf = Annotated[Operator, Depends(operator_of)]
 ServicesOf = Annotated[Services, Depends(services_of)]
 AudioCallerOf = Annotated[Caller, Depends(audio_caller)]
 EventsCallerOf = Annotated[Caller, Depends(events_caller)]

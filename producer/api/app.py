@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 from core.errors import ServiceUnavailable
-from producer.api import audio, batches, jobs, usage, voices
+from producer.api import audio, batches, jobs, routes, usage, voices
 from producer.api.access import ServicesOf
 from producer.api.jobs import json_response
 from producer.api.problems import install_problem_handlers
@@ -22,7 +22,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     app.state.services = services
     app.state.local_project = local_project
     install_problem_handlers(app)
-    for part in (jobs, audio, batches, usage, voices):
+    for part in (jobs, audio, batches, usage, voices, routes):
         app.include_router(part.router)
 
     @app.get("/healthz", tags=["health"])

@@ -22,7 +22,8 @@ COMMANDS = {
     "watch": ("jobs", "Follow a job or a batch until it is done."),
     "voices": ("voices", "List voices, or let one speak."),
     "usage": ("jobs", "Show what was spent."),
-    "routes": ("operating", "Explain where a request would go."),
+    "routes": ("routing", "Explain where a request would go."),
+    "alerts": ("routing", "Show what needs an operator."),
     "story": ("story", "Write and narrate a story."),
 }
 

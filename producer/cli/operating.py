@@ -1,16 +1,15 @@
-"""Commands of operators: catalog, project, key, routes. They act on the database directly."""
+"""Commands of operators: catalog, project, key. They act on the database directly."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from core.clock import utc_now
-from core.errors import Conflict, NotFound, RequestRefused
+from core.errors import Conflict, NotFound
 from producer.cli.output import json_option, print_json, print_table, told_errors
 
 R = TypeVar("R")
@@ -207,64 +206,3 @@ def key_revoke(prefix: str) -> None:
 
     _with_database(work)
     click.echo(f"revoked {prefix}")
-
-
-@click.group()
-def routes() -> None:
-    """Explain where a request would go."""
-
-
-@routes.command("explain")
-@click.argument("request_file", required=False, type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--model", default="fast", show_default=True)
-@click.option("--kind", type=click.Choice(["text", "speech", "embedding"]), default="text", show_default=True)
-@click.option("--prompt", default="Hello", show_default=True, help="The prompt, or the text to speak or embed.")
-@click.option("--project", "project_name", default="default", show_default=True)
-@json_option
-def routes_explain(
-    request_file: Path | None, model: str, kind: str, prompt: str, project_name: str, as_json: bool
-) -> None:
-    """Show the routes of a request in order, and why others are none. REQUEST_FILE holds the request as JSON."""
-    from adapters.registry import HANDLERS
-    from core.credentials import endpoints_without_credential
-    from core.jsonio import dump_json
-    from core.request_checks import read_request
-    from core.routing import Health, plan_routes
-    from core.settings import has_provider_keys
-    from sql.access import find_project
-    from sql.configuration import load_configuration
-
-    text = {"prompt" if kind == "text" else "input": prompt}
-    body = request_file.read_bytes() if request_file else dump_json({"model": model, "kind": kind, **text})
-
-    async def work(pool: Any) -> Any:
-        parsed = read_request(body)
-        if isinstance(parsed, list):
-            raise RequestRefused.of(parsed)
-        owner = await find_project(pool, project_name)
-        if owner is None:
-            raise NotFound(f"there is no project {project_name!r}")
-        found = await load_configuration(pool)
-        health = Health(endpoints_without_credential(found, emulated=not has_provider_keys()))
-        return plan_routes(parsed, found, owner.id, HANDLERS, health, utc_now())
-
-    plan = _with_database(work)
-    chosen = [
-        {
-            "provider": route.model.provider,
-            "model": route.model.model_id,
-            "handler": route.handler.name,
-            "endpoint": route.endpoint.base_url,
-            "price": route.price.reference if route.price else None,
-        }
-        for route in plan.routes
-    ]
-    excluded = [asdict(one) for one in plan.exclusions]
-    if as_json:
-        print_json({"model": plan.name, "strategy": plan.strategy, "routes": chosen, "exclusions": excluded})
-        return
-    click.echo(f"{plan.name}, by {plan.strategy}:")
-    print_table(chosen, ("provider", "model", "handler", "endpoint", "price"))
-    if excluded:
-        click.echo("\nnot taken:")
-        print_table(excluded, ("model", "endpoint", "reason"))

@@ -1,4 +1,4 @@
-SELECT key.id, key.project_id, key.scopes, project.name AS project_name, project.active AS project_active
+SELECT key.id, key.prefix, key.project_id, key.scopes, project.name AS project_name, project.active AS project_active
 FROM factory.api_keys AS key
 LEFT JOIN factory.projects AS project ON project.id = key.project_id
 WHERE key.key_hash = $1::bytea

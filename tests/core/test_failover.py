@@ -1,16 +1,21 @@
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from core.failover import Fail, RetryAt, Step, after_all_routes, next_step
+from core.health import Rest
 from core.provider import ErrorKind, ProviderError
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
-def decide(*errors: ProviderError, attempts: int = 1, deadline: datetime | None = None) -> RetryAt | Fail:
+def decide(
+    *errors: ProviderError, resting: Sequence[Rest] = (), attempts: int = 1, deadline: datetime | None = None
+) -> RetryAt | Fail:
     return after_all_routes(
         [("openai", error) for error in errors],
+        [("google", rest) for rest in resting],
         attempts=attempts,
         max_attempts=5,
         deadline=deadline,
@@ -24,21 +29,36 @@ def decide(*errors: ProviderError, attempts: int = 1, deadline: datetime | None 
 @pytest.mark.parametrize("kind", [kind for kind in ErrorKind if kind not in (
     ErrorKind.invalid_request, ErrorKind.content_policy, ErrorKind.invalid_response)])  # fmt: skip
 def test_a_providers_trouble_goes_to_the_next_route(kind: ErrorKind) -> None:
-    assert next_step(kind, asked_again=False, on_content_policy="fail") is Step.next_route
+    assert next_step(ProviderError(kind, "no"), asked_again=False, on_content_policy="fail") is Step.next_route
 
 
 def test_the_callers_fault_is_never_tried_elsewhere() -> None:
-    assert next_step(ErrorKind.invalid_request, asked_again=False, on_content_policy="next") is Step.fail
+    assert (
+        next_step(ProviderError(ErrorKind.invalid_request, "no"), asked_again=False, on_content_policy="next")
+        is Step.fail
+    )
 
 
 def test_content_policy_goes_on_only_if_the_alias_allows_it() -> None:
-    assert next_step(ErrorKind.content_policy, asked_again=False, on_content_policy="fail") is Step.fail
-    assert next_step(ErrorKind.content_policy, asked_again=False, on_content_policy="next") is Step.next_route
+    assert (
+        next_step(ProviderError(ErrorKind.content_policy, "no"), asked_again=False, on_content_policy="fail")
+        is Step.fail
+    )
+    assert (
+        next_step(ProviderError(ErrorKind.content_policy, "no"), asked_again=False, on_content_policy="next")
+        is Step.next_route
+    )
 
 
 def test_a_bad_answer_is_asked_for_once_more() -> None:
-    assert next_step(ErrorKind.invalid_response, asked_again=False, on_content_policy="fail") is Step.ask_again
-    assert next_step(ErrorKind.invalid_response, asked_again=True, on_content_policy="fail") is Step.next_route
+    assert (
+        next_step(ProviderError(ErrorKind.invalid_response, "no"), asked_again=False, on_content_policy="fail")
+        is Step.ask_again
+    )
+    assert (
+        next_step(ProviderError(ErrorKind.invalid_response, "no"), asked_again=True, on_content_policy="fail")
+        is Step.next_route
+    )
 
 
 def test_waits_grow_with_the_attempts_up_to_the_cap() -> None:
@@ -62,3 +82,30 @@ def test_attempts_and_the_deadline_end_it() -> None:
     assert isinstance(ended, Fail)
     assert (ended.error.kind, ended.error.provider, ended.error.status) == ("overloaded", "openai", 503)
     assert isinstance(decide(error, deadline=NOW + timedelta(seconds=0.5)), Fail)
+
+
+def rest(scope: str, kind: str, seconds: float) -> Rest:
+    return Rest(scope, kind, "because", NOW + timedelta(seconds=seconds))
+
+
+def test_to_wait_for_a_limit_alone_is_no_attempt_and_never_the_end() -> None:
+    limited = rest("route", "rate_limited", 40)
+    assert decide(resting=[limited], attempts=9) == RetryAt(NOW + timedelta(seconds=40), counted=False)
+
+
+def test_a_breakers_rest_is_waited_for_and_counts() -> None:
+    broken, limited = rest("breaker", "overloaded", 20), rest("route", "rate_limited", 30)
+    assert decide(resting=[broken, limited]) == RetryAt(NOW + timedelta(seconds=20))
+    ended = decide(resting=[broken], attempts=5)
+    assert isinstance(ended, Fail)
+    assert (ended.error.kind, ended.error.provider, ended.error.retryable) == ("overloaded", "google", True)
+    assert "because" in ended.error.message
+
+
+def test_a_dead_credential_is_not_waited_for() -> None:
+    assert decide(resting=[rest("credential", "auth", 86400)]) == RetryAt(NOW + timedelta(seconds=1))
+
+
+def test_routes_that_failed_and_routes_that_rest_wait_for_the_earliest_together() -> None:
+    error = ProviderError(ErrorKind.rate_limited, "slow", retry_after_s=90)
+    assert decide(error, resting=[rest("breaker", "timeout", 12)]) == RetryAt(NOW + timedelta(seconds=12))

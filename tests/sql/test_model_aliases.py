@@ -7,8 +7,9 @@ import pytest
 
 from adapters.registry import HANDLERS
 from core.clock import utc_now
+from core.health import Health
 from core.request import JobRequest
-from core.routing import Health, plan_routes
+from core.routing import Router
 from producer.embedded.postgres import programs
 from sql.configuration import load_configuration
 from sql.pool import open_pool
@@ -46,7 +47,7 @@ async def test_the_view_agrees_with_cheapest(database_url: str, alias: str) -> N
     request = JobRequest.model_validate(
         {"model": alias, "kind": kind, **text, "requirements": {"prefer": "cost"}}, strict=False
     )
-    plan = plan_routes(request, catalog, None, HANDLERS, Health(), utc_now())
+    plan = Router(catalog, HANDLERS).plan(request, None, Health(), utc_now())
     by_view = {(row["provider"], row["model_id"]): row["cost_per_token"] for row in rows}
     picked = [by_view[route.model.provider, route.model.model_id] for route in plan.routes]
     assert picked == sorted(picked)

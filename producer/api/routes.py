@@ -1,0 +1,53 @@
+"""`/v1/admin/routes/explain` and `/v1/admin/alerts`: where a request would go, and what needs an operator."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from redis.exceptions import RedisError
+
+from core.clock import utc_now
+from core.credentials import address_of, endpoints_without_credential
+from core.errors import Problem, RequestRefused
+from core.estimates import prompt_tokens
+from core.explaining import explain_plan
+from core.health import Board, health_of
+from core.request_checks import read_request
+from core.settings import has_provider_keys
+from producer.api.access import OperatorOf, ServicesOf
+from producer.api.bodies import read_body
+from producer.api.jobs import REQUEST_DOCS, json_response
+from sql.alerts import select_alerts
+
+router = APIRouter(tags=["admin"], prefix="/v1/admin")
+
+
+@router.post("/routes/explain", openapi_extra=REQUEST_DOCS)
+async def explain(request: Request, services: ServicesOf, _operator: OperatorOf) -> Response:
+    """A Request in; its routes in the order in which workers would try them now, those that rest, and what is none,
+    each with its reason. `project` names whose aliases and settings count. Nothing is called or stored."""
+    parsed = read_request(await read_body(request, services.settings.max_body_mb))
+    if isinstance(parsed, list):
+        raise RequestRefused.of(parsed)
+    catalog, now = services.catalog.current, utc_now()
+    named = {one.name: one.id for one in catalog.projects.values()}
+    if parsed.project is not None and parsed.project not in named:
+        raise RequestRefused.of([Problem(f"there is no project {parsed.project!r}", "project")])
+    try:
+        board = await services.health.read(now)
+    except (RedisError, OSError):
+        board = Board()
+    emulator_url = None if has_provider_keys() else services.settings.emulator_url or "http://emulator"
+    health = health_of(
+        board,
+        catalog,
+        endpoints_without_credential(catalog, emulated=emulator_url is not None),
+        lambda endpoint: address_of(endpoint, emulator_url)[1],
+    )
+    plan = services.catalog.router.plan(parsed, named.get(parsed.project or ""), health, now)
+    shown = explain_plan(plan, health) | {"project": parsed.project, "prompt_tokens": prompt_tokens(parsed)}
+    return json_response(shown)
+
+
+@router.get("/alerts")
+async def alerts(services: ServicesOf, _operator: OperatorOf, resolved: bool = False) -> Response:
+    """What needs an operator: dead credentials, accounts without credit. `resolved=true` shows what is over, too."""
+    return json_response({"data": await select_alerts(services.database, resolved=resolved)})
