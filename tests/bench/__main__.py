@@ -11,7 +11,11 @@ from typing import Any
 from core.jsonio import dump_json
 from tests.bench.measuring import Effort, print_table
 
-BENCHES = {"speech-calls": "tests.bench.speech_calls", "queue": "tests.bench.queue_engine"}
+BENCHES = {
+    "speech-calls": "tests.bench.speech_calls",
+    "queue": "tests.bench.queue_engine",
+    "routing": "tests.bench.routing",
+}
 
 
 def main() -> None:
