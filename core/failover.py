@@ -58,21 +58,35 @@ def after_all_routes(
     base_s: float,
     cap_s: float,
     jitter: float,
+    out_of_patience: bool,
 ) -> RetryAt | Fail:
     """Exponential backoff with full jitter (`jitter` in 0..1), not before the earliest time a provider named or a rest
-    is over; the end when attempts or the deadline run out, or when the last word was the caller's own fault. `errors`
-    and `resting` by provider; at least one of both. To wait for nothing but a provider's limit is no attempt."""
+    is over; the end when attempts or the deadline run out, or when every answer was the caller's own fault or broke
+    the schema: that gets no better by waiting. `errors` and `resting` by provider; at least one of both.
+
+    To wait for rests alone is no attempt. It ends when `out_of_patience`, but never for a limit that a provider named.
+    """
     failed = Fail(_last_word(errors, resting))
-    counted = bool(errors) or any(rest.kind != ErrorKind.rate_limited for _, rest in resting)
-    if (errors and errors[-1][1].kind in CALLERS_FAULT) or (counted and attempts >= max_attempts):
+    waited_for = [rest for _, rest in resting if rest.scope != "credential"]
+    if errors:
+        hopeless = not waited_for and all(error.code == SCHEMA_VIOLATION for _, error in errors)
+        if errors[-1][1].kind in CALLERS_FAULT or hopeless or attempts >= max_attempts:
+            return failed
+    elif not waited_for and attempts >= max_attempts:
+        return failed
+    elif out_of_patience and all(rest.kind != ErrorKind.rate_limited for rest in waited_for):
         return failed
     wait_s = jitter * min(cap_s, base_s * 2**attempts)
     named = [error.retry_after_s for _, error in errors if error.retry_after_s is not None]
-    named += [(rest.until - now).total_seconds() for _, rest in resting if rest.scope != "credential"]
+    named += [(rest.until - now).total_seconds() for rest in waited_for]
     if named:
         wait_s = max(wait_s, min(named))
     run_at = now + timedelta(seconds=wait_s)
-    return failed if deadline is not None and run_at >= deadline else RetryAt(run_at, counted)
+    return (
+        failed
+        if deadline is not None and run_at >= deadline
+        else RetryAt(run_at, counted=bool(errors) or not waited_for)
+    )
 
 
 def _last_word(errors: Sequence[tuple[str, ProviderError]], resting: Sequence[tuple[str, Rest]]) -> JobError:

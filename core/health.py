@@ -9,9 +9,16 @@ from uuid import UUID
 from core.catalog import Catalog, Endpoint
 from core.provider import ErrorKind, ProviderError
 
-BREAKING = frozenset({ErrorKind.overloaded, ErrorKind.server_error, ErrorKind.timeout, ErrorKind.connection})
+BREAKING = frozenset(
+    {
+        ErrorKind.overloaded,
+        ErrorKind.server_error,
+        ErrorKind.timeout,
+        ErrorKind.connection,
+        ErrorKind.not_available,
+    }
+)
 UNNAMED_LIMIT = timedelta(seconds=2)
-NOT_AVAILABLE_FOR = timedelta(minutes=1)
 NO_CREDIT_FOR = timedelta(minutes=10)
 DEAD_KEY_FOR = timedelta(days=30)  # or until the secret changes
 LONGEST_REST = timedelta(hours=1)
@@ -19,13 +26,13 @@ LONGEST_REST = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class BreakerRule:
-    """Opens when, of the calls of about the last `window_s`, at least `failures` and this `share` failed. It rests
-    for `rest_s`, twice as long after each probe that failed, at most `rest_cap_s`; one probe at a time, which counts
-    as lost after `probe_s`."""
+    """Opens after so many `failures` in a row, or when of the calls of about the last `window_s` so many and this
+    `share` failed. It rests for `rest_s`, twice as long after each probe that failed, at most `rest_cap_s`; one probe
+    at a time, which counts as lost after `probe_s`."""
 
-    window_s: float = 30.0
+    window_s: float = 10.0
     failures: int = 5
-    share: float = 0.5
+    share: float = 0.6
     rest_s: float = 5.0
     rest_cap_s: float = 60.0
     probe_s: float = 30.0
@@ -83,8 +90,6 @@ def blame(error: ProviderError) -> Blame | None:
         case ErrorKind.rate_limited:
             named = UNNAMED_LIMIT.total_seconds() if error.retry_after_s is None else error.retry_after_s
             return Blame("route", min(named, LONGEST_REST.total_seconds()))
-        case ErrorKind.not_available:
-            return Blame("route", NOT_AVAILABLE_FOR.total_seconds())
         case ErrorKind.quota_exhausted:
             return Blame("credential", NO_CREDIT_FOR.total_seconds())
         case ErrorKind.auth:

@@ -12,7 +12,7 @@ from sql.statements import Executor, statement
 @dataclass(frozen=True, slots=True)
 class StartedJob:
     """What a worker gets with the fence. `state` is `cancelling` when somebody asked meanwhile.
-    `deadline_in_s` counts from the start, by the clock of Postgres."""
+    `deadline_in_s` counts from this start, `running_for_s` from the first one, by the clock of Postgres."""
 
     id: UUID
     project_id: UUID
@@ -28,6 +28,7 @@ class StartedJob:
     fence: int
     created_at: datetime
     deadline_in_s: float | None
+    running_for_s: float
 
 
 @dataclass(frozen=True, slots=True)

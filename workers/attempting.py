@@ -156,6 +156,7 @@ class Walk:
             now=utc_now(),
             base_s=settings.retry_base_s,
             cap_s=settings.retry_cap_s,
+            out_of_patience=self._run.job.running_for_s > settings.rest_patience_s,
             jitter=random.random(),  # noqa: S311  spreading retries needs no secrecy
         )
 

@@ -102,6 +102,7 @@ class RouteHealth:
                     tally.failures, tally.kind, tally.reason = tally.failures + 1, kind, reason
                     await self.tell()
                 case "route":
+                    await self._note_life(route)
                     if await self._board.rest_route(name, blamed.rest_s, kind, reason):
                         log.info("route rests", model=route.model.name, kind=kind, rest_s=round(blamed.rest_s, 3))
                     await self.look()

@@ -11,7 +11,7 @@ from starlette.routing import Mount, Route
 
 from adapters.emulator.anthropic import Anthropic
 from adapters.emulator.elevenlabs import ElevenLabs
-from adapters.emulator.faults import parse_fault
+from adapters.emulator.faults import Switched, parse_fault
 from adapters.emulator.google import Google
 from adapters.emulator.mistral import Mistral
 from adapters.emulator.openai import OpenAI
@@ -51,8 +51,9 @@ def _controls(emulator: Emulator) -> list[Route]:
             fault = parse_fault(str(body.get("fault")))
         except ValueError as error:
             return json_response({"error": str(error)}, 400)
+        owner, share = request.query_params.get("owner"), float(body.get("share", 1))
         emulator.faults.switch_on(
-            body.get("provider"), body.get("model"), fault, body.get("times"), request.query_params.get("owner")
+            Switched(body.get("provider"), body.get("model"), fault, body.get("times"), owner, share)
         )
         return json_response({"status": "switched on"})
 

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import random
 from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -24,13 +25,15 @@ class Fault:
 
 @dataclass(slots=True)
 class Switched:
-    """A fault that a test switched on; `left` counts down when it was given a number. `owner`: who may switch it off."""
+    """A fault that a test switched on; `left` counts down when it was given a number, `share` of the calls meet it.
+    `owner`: who may switch it off."""
 
     provider: str | None
     model: str | None
     fault: Fault
     left: int | None
     owner: str | None
+    share: float = 1.0
 
 
 def parse_fault(text: str) -> Fault:
@@ -54,11 +57,10 @@ class Faults:
     def __init__(self) -> None:
         self._switched: list[Switched] = []
         self._met: Counter[str] = Counter()
+        self._dice = random.Random(0)  # noqa: S311  the same storm again
 
-    def switch_on(
-        self, provider: str | None, model: str | None, fault: Fault, times: int | None, owner: str | None
-    ) -> None:
-        self._switched.append(Switched(provider, model, fault, times, owner))
+    def switch_on(self, switched: Switched) -> None:
+        self._switched.append(switched)
 
     def clear(self, owner: str | None) -> None:
         """Switch off what this owner switched on; without an owner, everything."""
@@ -70,7 +72,8 @@ class Faults:
         if fault is not None:
             return fault if self._still_due(fault, model, prompt) else None
         for one in self._switched:
-            if one.provider in (None, provider) and fnmatchcase(model, one.model or "*") and one.left != 0:
+            meant = one.provider in (None, provider) and fnmatchcase(model, one.model or "*") and one.left != 0
+            if meant and (one.share >= 1 or self._dice.random() < one.share):
                 if one.left is not None:
                     one.left -= 1
                 return one.fault

@@ -22,13 +22,14 @@ end
 
 local function count(name, answers, failures)
   local key = prefix .. 'calls:' .. name
-  local seen = redis.call('HMGET', key, 'failed', 'total', 'at')
+  local seen = redis.call('HMGET', key, 'failed', 'total', 'at', 'row')
   local fading = seen[3] and math.exp((tonumber(seen[3]) - now) / window) or 0
   local failed = (tonumber(seen[1]) or 0) * fading + failures
   local total = (tonumber(seen[2]) or 0) * fading + answers + failures
-  redis.call('HSET', key, 'failed', failed, 'total', total, 'at', now)
-  redis.call('PEXPIRE', key, window * 10)
-  return failed, total
+  local row = (answers > 0 and 0 or tonumber(seen[4]) or 0) + failures
+  redis.call('HSET', key, 'failed', failed, 'total', total, 'at', now, 'row', row)
+  redis.call('PEXPIRE', key, window * 60)
+  return failed, total, row
 end
 
 local place = 9
@@ -39,8 +40,9 @@ for _ = 1, tonumber(ARGV[8]) do
   local entry = redis.call('HGET', KEYS[1], name)
   entry = entry and cjson.decode(entry)
   if not entry then
-    local failed, total = count(name, answers, failures)
-    if failures > 0 and failed > least - 0.5 and failed / total >= share then open(name, 0, kind, reason) end
+    local failed, total, row = count(name, answers, failures)
+    local many = failed >= least and failed / total >= share
+    if failures > 0 and (many or row >= least) then open(name, 0, kind, reason) end
   elseif entry['until'] <= now then
     if failures > 0 then
       open(name, entry.streak + 1, kind, reason)

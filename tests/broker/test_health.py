@@ -13,7 +13,7 @@ from core.settings import Settings
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 ROUTE = "00000000-0000-0000-0000-000000000001|openai/gpt-6-luna"
-RULE = BreakerRule(failures=5, share=0.5, rest_s=0.1, rest_cap_s=0.3, probe_s=5)
+RULE = BreakerRule(failures=5, share=0.5, window_s=30, rest_s=0.1, rest_cap_s=0.3, probe_s=5)
 
 
 @pytest.fixture
@@ -47,13 +47,14 @@ async def test_a_breaker_opens_when_enough_of_the_calls_failed(board: HealthBoar
 
 async def test_a_few_failures_among_many_answers_open_nothing(board: HealthBoard) -> None:
     for _ in range(10):
-        assert (await failures(board, 1, answers=9)).opened == []
+        assert (await failures(board, 0, answers=9)).opened == []
+        assert (await failures(board, 1)).opened == []
 
 
 async def test_failures_of_long_ago_do_not_count(redis: Redis) -> None:
     fleeting = HealthBoard(redis, BreakerRule(window_s=0.02))
     for _ in range(12):
-        assert (await failures(fleeting, 1)).opened == []
+        assert (await failures(fleeting, 1, answers=1)).opened == []
         await asyncio.sleep(0.03)  # time itself is what is tested
 
 

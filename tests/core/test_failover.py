@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.failover import Fail, RetryAt, Step, after_all_routes, next_step
+from core.failover import SCHEMA_VIOLATION, Fail, RetryAt, Step, after_all_routes, next_step
 from core.health import Rest
 from core.provider import ErrorKind, ProviderError
 
@@ -11,7 +11,11 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def decide(
-    *errors: ProviderError, resting: Sequence[Rest] = (), attempts: int = 1, deadline: datetime | None = None
+    *errors: ProviderError,
+    resting: Sequence[Rest] = (),
+    attempts: int = 1,
+    deadline: datetime | None = None,
+    patient: bool = True,
 ) -> RetryAt | Fail:
     return after_all_routes(
         [("openai", error) for error in errors],
@@ -23,6 +27,7 @@ def decide(
         base_s=1,
         cap_s=60,
         jitter=0.5,
+        out_of_patience=not patient,
     )
 
 
@@ -88,18 +93,28 @@ def rest(scope: str, kind: str, seconds: float) -> Rest:
     return Rest(scope, kind, "because", NOW + timedelta(seconds=seconds))
 
 
-def test_to_wait_for_a_limit_alone_is_no_attempt_and_never_the_end() -> None:
-    limited = rest("route", "rate_limited", 40)
-    assert decide(resting=[limited], attempts=9) == RetryAt(NOW + timedelta(seconds=40), counted=False)
-
-
-def test_a_breakers_rest_is_waited_for_and_counts() -> None:
+def test_to_wait_for_rests_alone_is_no_attempt() -> None:
     broken, limited = rest("breaker", "overloaded", 20), rest("route", "rate_limited", 30)
-    assert decide(resting=[broken, limited]) == RetryAt(NOW + timedelta(seconds=20))
-    ended = decide(resting=[broken], attempts=5)
+    for attempts in (1, 9):
+        waiting = decide(resting=[broken, limited], attempts=attempts)
+        assert isinstance(waiting, RetryAt)
+        assert waiting.run_at >= NOW + timedelta(seconds=20)
+        assert not waiting.counted
+
+
+def test_patience_with_a_breaker_ends_but_not_with_a_named_limit() -> None:
+    broken, limited = rest("breaker", "overloaded", 20), rest("route", "rate_limited", 30)
+    assert isinstance(decide(resting=[limited], attempts=9, patient=False), RetryAt)
+    ended = decide(resting=[broken], patient=False)
     assert isinstance(ended, Fail)
     assert (ended.error.kind, ended.error.provider, ended.error.retryable) == ("overloaded", "google", True)
     assert "because" in ended.error.message
+
+
+def test_a_schema_that_no_route_met_is_not_tried_again_later() -> None:
+    broken = ProviderError(ErrorKind.invalid_response, "not what was asked", code=SCHEMA_VIOLATION)
+    assert isinstance(decide(broken, broken), Fail)
+    assert isinstance(decide(broken, ProviderError(ErrorKind.timeout, "slow")), RetryAt)
 
 
 def test_a_dead_credential_is_not_waited_for() -> None:
