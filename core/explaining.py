@@ -27,6 +27,16 @@ def explain_plan(plan: RoutePlan, health: Health) -> dict[str, Any]:
     }
 
 
+def why_no_route(plan: RoutePlan) -> tuple[str, str]:
+    """The code that all its models share, else `no_route`, and every model's reason. What speaks against a model goes
+    before what speaks against its endpoints."""
+    against_models = {one.model: one for one in plan.exclusions if one.endpoint is None}
+    shown = list(against_models.values()) + [one for one in plan.exclusions if one.model not in against_models]
+    codes = {one.code for one in shown}
+    reasons = "; ".join(dict.fromkeys(f"{one.model} {one.reason}" for one in shown)) or "it has no targets"
+    return (codes.pop() if len(codes) == 1 else "no_route"), reasons
+
+
 def _show(route: Route, plan: RoutePlan, health: Health) -> dict[str, Any]:
     return {
         "provider": route.model.provider,

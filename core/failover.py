@@ -8,8 +8,8 @@ from enum import StrEnum
 from core.health import Rest
 from core.provider import ErrorKind, ProviderError
 from core.result import JobError
+from core.schema_checks import SCHEMA_REFUSED, SCHEMA_VIOLATION, SchemaViolated
 
-SCHEMA_VIOLATION = "schema_violation"
 CALLERS_FAULT = frozenset({ErrorKind.invalid_request, ErrorKind.content_policy, ErrorKind.context_length})
 
 
@@ -35,8 +35,11 @@ class Fail:
 
 
 def next_step(error: ProviderError, *, asked_again: bool, on_content_policy: str) -> Step:
-    """`context_length` goes on to routes with a larger window; the caller of this drops the smaller ones."""
+    """`context_length` goes on to routes with a larger window; the caller of this drops the smaller ones. An answer
+    that broke the schema was asked for once more already."""
     match error.kind:
+        case _ if error.code in (SCHEMA_VIOLATION, SCHEMA_REFUSED):
+            return Step.next_route
         case ErrorKind.invalid_request:
             return Step.fail
         case ErrorKind.content_policy:
@@ -70,11 +73,12 @@ def after_all_routes(
     waited_for = [rest for _, rest in resting if rest.scope != "credential"]
     if errors:
         hopeless = not waited_for and all(error.code == SCHEMA_VIOLATION for _, error in errors)
-        if errors[-1][1].kind in CALLERS_FAULT or hopeless or attempts >= max_attempts:
-            return failed
-    elif not waited_for and attempts >= max_attempts:
-        return failed
-    elif out_of_patience and all(rest.kind != ErrorKind.rate_limited for rest in waited_for):
+        over = hopeless or errors[-1][1].kind in CALLERS_FAULT or attempts >= max_attempts
+    elif waited_for:
+        over = out_of_patience and all(rest.kind != ErrorKind.rate_limited for rest in waited_for)
+    else:
+        over = attempts >= max_attempts
+    if over:
         return failed
     wait_s = jitter * min(cap_s, base_s * 2**attempts)
     named = [error.retry_after_s for _, error in errors if error.retry_after_s is not None]
@@ -82,11 +86,9 @@ def after_all_routes(
     if named:
         wait_s = max(wait_s, min(named))
     run_at = now + timedelta(seconds=wait_s)
-    return (
-        failed
-        if deadline is not None and run_at >= deadline
-        else RetryAt(run_at, counted=bool(errors) or not waited_for)
-    )
+    if deadline is not None and run_at >= deadline:
+        return failed
+    return RetryAt(run_at, counted=bool(errors) or not waited_for)
 
 
 def _last_word(errors: Sequence[tuple[str, ProviderError]], resting: Sequence[tuple[str, Rest]]) -> JobError:
@@ -107,4 +109,5 @@ def describe(error: ProviderError, provider: str, *, routes: int = 1) -> JobErro
         status=error.status,
         retryable=error.kind not in CALLERS_FAULT,
         request_id=error.request_id,
+        paths=error.paths if isinstance(error, SchemaViolated) else None,
     )

@@ -120,8 +120,6 @@ def needed_capabilities(request: JobRequest) -> frozenset[str]:
         needed.add("vision")
     if request.tools:
         needed.add("tools")
-    if request.output_schema is not None:
-        needed.add("json_schema")
     return frozenset(needed) if needed else _NONE
 
 

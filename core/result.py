@@ -92,10 +92,26 @@ class Audio:
         return shown
 
 
+@dataclass(frozen=True, slots=True)
+class SchemaMet:
+    """How an answer came to satisfy the caller's JSON schema. `step`: `native` (by the provider's own means), `prompt`
+    (asked for in words), `mended` (without a call), `repaired` (asked once more with what was wrong) or `next_route`
+    (an earlier route could not). `calls` counts those that it took, `cost_usd` is what all but the first of them cost;
+    None: not known."""
+
+    step: str
+    calls: int
+    cost_usd: Decimal | None
+
+    def as_dict(self) -> dict[str, Any]:
+        return {"step": self.step, "calls": self.calls, "cost": self.cost_usd}
+
+
 @dataclass(slots=True)
 class JobError:
     """Why a job did not complete. `kind` is a kind of `core.provider.ErrorKind` or one of the factory's own:
-    `schema_violation budget deadline dependency_failed worker_lost cancelled no_route internal`."""
+    `schema_violation budget deadline dependency_failed worker_lost cancelled no_route internal`. `paths`: where an
+    answer broke its schema; the whole answer is ``."""
 
     kind: str
     message: str
@@ -103,9 +119,10 @@ class JobError:
     status: int | None = None
     retryable: bool = False
     request_id: str | None = None
+    paths: list[str] | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        return {
+        shown: dict[str, Any] = {
             "kind": self.kind,
             "message": self.message,
             "provider": self.provider,
@@ -113,11 +130,13 @@ class JobError:
             "retryable": self.retryable,
             "request_id": self.request_id,
         }
+        return shown if self.paths is None else {**shown, "paths": self.paths}
 
 
 @dataclass(slots=True)
 class Result:
-    """The answer to a request. `cost_usd` counts all calls of the job; None means that a price is unknown."""
+    """The answer to a request. `cost_usd` counts all calls of the job; None means that a price is unknown. `schema` is
+    there exactly where a JSON schema was asked for and met; then `parsed` is too, even if it is null."""
 
     content: str | None
     model: str
@@ -132,6 +151,7 @@ class Result:
     audio: Audio | None = None
     warnings: list[str] = field(default_factory=list)
     variant: str | None = None
+    schema: SchemaMet | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """As it is stored and as it leaves: the six fields always, the rest where they apply."""
@@ -146,6 +166,9 @@ class Result:
         for name in ("finish_reason", "parsed", "tool_calls", "embeddings", "variant"):
             if (value := getattr(self, name)) is not None:
                 shown[name] = value
+        if self.schema is not None:
+            shown["parsed"] = self.parsed
+            shown["schema"] = self.schema.as_dict()
         if self.audio is not None:
             shown["audio"] = self.audio.as_dict()
         if self.warnings:

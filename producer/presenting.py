@@ -74,7 +74,8 @@ def present_job(
 
 
 def present_call(call: Mapping[str, Any]) -> dict[str, Any]:
-    """A line of the ledger; `outcome` is null while the provider has not answered."""
+    """A line of the ledger; `outcome` is null while the provider has not answered. `asked` and `schema_outcome` are
+    null where no JSON schema was asked for."""
     return {
         "id": call["id"],
         "attempt": call["attempt"],
@@ -90,6 +91,8 @@ def present_call(call: Mapping[str, Any]) -> dict[str, Any]:
         "usage": present_usage(call["usage"]),
         "cost": call["cost"],
         "message": call["error_message"],
+        "asked": call["asked"],
+        "schema_outcome": call["schema_outcome"],
     }
 
 

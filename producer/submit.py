@@ -13,6 +13,7 @@ from broker.queue import JobQueue, Ticket, pool_of, score_of
 from core.batcher import Batcher
 from core.clock import utc_now
 from core.errors import FactoryError, Forbidden, IdempotencyConflict, Problem, RequestRefused
+from core.explaining import why_no_route
 from core.graph import find_cycle
 from core.health import Health
 from core.ids import new_id
@@ -174,11 +175,10 @@ class Submitter:
         plan = self._catalog.router.plan(request, caller.project_id, Health(), now)
         if plan.routes:
             return
-        reasons = "; ".join(dict.fromkeys(f"{one.model} {one.reason}" for one in plan.exclusions))[:2000]
-        codes = {exclusion.code for exclusion in plan.exclusions}
-        if codes == {"context_length"}:
-            raise ContextTooLong(f"the text is too long for every model behind {request.model!r}: {reasons}")
-        raise NoRoute(f"no model behind {request.model!r} can do this: {reasons}")
+        code, reasons = why_no_route(plan)
+        if code == "context_length":
+            raise ContextTooLong(f"the text is too long for every model behind {request.model!r}: {reasons[:2000]}")
+        raise NoRoute(f"no model behind {request.model!r} can do this: {reasons[:2000]}")
 
     async def _hand_over(self, rows: Sequence[Mapping[str, Any]], made_at: datetime) -> None:
         """The fast path. When Redis is away the jobs are durable all the same: a duty hands them over later."""

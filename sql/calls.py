@@ -16,7 +16,8 @@ async def abandon_calls(db: Executor, job_id: UUID, before_fence: int, now: date
 
 @dataclass(frozen=True, slots=True)
 class OpenedCall:
-    """A line to open. `max_cost`: the most it can cost."""
+    """A line to open. `max_cost`: the most it can cost. `asked`: how a JSON schema is asked for (`native prompt`), or
+    `repair` for JSON that is asked for once more."""
 
     id: UUID
     job_id: UUID
@@ -32,11 +33,12 @@ class OpenedCall:
     started_at: datetime
     max_cost: Decimal | None
     price_ref: str | None
+    asked: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CompletedCall:
-    """The end of a line."""
+    """The end of a line. `schema_outcome`: `valid mended invalid`, where a JSON schema was asked for and answered."""
 
     id: UUID
     outcome: str
@@ -47,6 +49,7 @@ class CompletedCall:
     cost: Decimal | None
     provider_request_id: str | None
     error_message: str | None
+    schema_outcome: str | None = None
 
 
 async def open_calls(db: Executor, opened: list[dict[str, Any]], job_ids: list[UUID]) -> set[UUID]:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from sql.admin_audit import set_actor
 from sql.catalog import catalog_digest, load_catalog
 from sql.migrating import lock_migrations
 from sql.pool import Database
@@ -51,6 +52,7 @@ async def seed(pool: Database) -> Seeded:
         await lock_migrations(connection)
         if await read_seed_digest(connection) == digest:
             return Seeded(0, 0, 0)
+        await set_actor(connection, "seed")
         catalog = load_catalog()
         totals = Seeded(0, 0, 0)
         for table, keys in KEYS.items():

@@ -1,25 +1,60 @@
-"""A request put to a route, until its answer is what was asked for."""
+"""A request put to a route, until its answer is what was asked for.
 
-from dataclasses import dataclass
+Where JSON is asked for: by the provider's own means; in the prompt where it has none or refuses the schema; what comes
+is mended if its form alone is wrong; else it is asked for once more with what was wrong. The next route, and the end,
+are the caller's.
+"""
+
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from decimal import Decimal
 
+from adapters.schemas import why_not_native
+from core.estimates import most_usage
+from core.failover import CALLERS_FAULT
+from core.pricing import price_usage
+from core.provider import ProviderError
 from core.request import JobRequest
+from core.result import SchemaMet
 from core.routing import Route
+from core.schema_checks import SCHEMA_REFUSED, SchemaViolated
+from core.schema_prompt import ask_in_prompt, ask_once_more
+from sql.calls import read_spending
 from sql.jobs import StartedJob
-from workers.calling import call_provider
+from workers.calling import Answered, call_provider
 from workers.outcomes import Done
 from workers.services import WorkerServices
+
+REFUSED = "response_format: {model} refused the schema; it is given in the prompt"
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How JSON is asked for: what is sent, and what the ledger and the caller are told of it."""
+
+    request: JobRequest
+    asked: str | None
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Missed:
+    """A call that did not bring what the schema wants."""
+
+    route: Route
+    cost: Decimal | None
 
 
 @dataclass(frozen=True, slots=True)
 class OneCall:
-    """The whole answer by one call."""
+    """The whole answer by one call, and a second where the first brought no JSON that will do."""
 
     services: WorkerServices
     job: StartedJob
     request: JobRequest
     images: dict[str, tuple[str, bytes]]
     until: datetime
+    missed: list[Missed] = field(default_factory=list)
 
     @property
     def max_attempts(self) -> int:
@@ -29,6 +64,77 @@ class OneCall:
         return True
 
     async def ask(self, route: Route) -> Done:
+        """A call that is made once more because of what the model wrote cannot be the caller's fault."""
+        way = self._first_way(route)
+        violated: SchemaViolated | None = None
+        while True:
+            try:
+                answered = await self._call(route, way)
+            except ProviderError as error:
+                if violated is not None and error.kind in CALLERS_FAULT:
+                    raise violated from None
+                way = self._next_way(route, way, error)
+                violated = error if isinstance(error, SchemaViolated) else None
+                if not await self._is_affordable(route, way.request):
+                    raise
+            else:
+                return Done(self.request, route, self._told(route, way, answered))
+
+    async def _call(self, route: Route, way: Way) -> Answered:
         timeout_s = self.services.time_for_call(self.until)
-        answered = await call_provider(self.services, self.job, self.request, route, self.images, timeout_s)
-        return Done(self.request, route, answered)
+        return await call_provider(
+            self.services,
+            self.job,
+            way.request,
+            route,
+            self.images,
+            timeout_s,
+            wanted=self.request,
+            asked=way.asked,
+        )
+
+    def _first_way(self, route: Route) -> Way:
+        schema = self.request.output_schema
+        if schema is None:
+            return Way(self.request, None)
+        reason = why_not_native(route.handler.name, route.model, schema)
+        return Way(self.request, "native") if reason is None else self._in_prompt(reason)
+
+    def _in_prompt(self, reason: str) -> Way:
+        return Way(ask_in_prompt(self.request), "prompt", (reason,))
+
+    def _next_way(self, route: Route, way: Way, error: ProviderError) -> Way:
+        """What is tried after an error on the same route; the error itself where nothing is."""
+        if error.code == SCHEMA_REFUSED and way.asked == "native":
+            self.missed.append(Missed(route, Decimal(0)))
+            return self._in_prompt(REFUSED.format(model=route.model.model_id))
+        if not isinstance(error, SchemaViolated):
+            raise error
+        self.missed.append(Missed(route, error.cost))
+        if way.asked == "repair" or error.cut_off or not error.text.strip():
+            raise error
+        return Way(ask_once_more(way.request, error.text, error.violations), "repair", way.warnings)
+
+    async def _is_affordable(self, route: Route, request: JobRequest) -> bool:
+        """The ceiling of a request bounds all of its calls together."""
+        limit = self.request.requirements.max_cost_usd if self.request.requirements else None
+        if limit is None:
+            return True
+        spent = await read_spending(self.services.database, self.job.id)
+        most = price_usage(most_usage(request, route.model.max_output_tokens), route.price, route.endpoint.region)
+        return spent is not None and most is not None and spent + most <= limit
+
+    def _told(self, route: Route, way: Way, answered: Answered) -> Answered:
+        answered.answer.warnings[:0] = way.warnings
+        if answered.schema_outcome is None:
+            return answered
+        if any(one.route is not route for one in self.missed):
+            step = "next_route"
+        elif way.asked == "repair":
+            step = "repaired"
+        else:
+            step = "mended" if answered.schema_outcome == "mended" else str(way.asked)
+        costs = [*(one.cost for one in self.missed), answered.cost][1:]
+        known = [cost for cost in costs if cost is not None]
+        cost = sum(known, Decimal(0)) if len(known) == len(costs) else None
+        return replace(answered, schema=SchemaMet(step, len(self.missed) + 1, cost))

@@ -7,6 +7,7 @@ from typing import Protocol
 from adapters.images import fetch_images
 from core.clock import utc_now
 from core.estimates import most_usage
+from core.explaining import why_no_route
 from core.failover import Fail, RetryAt, Step, after_all_routes, describe, next_step
 from core.health import Rest
 from core.pricing import price_usage
@@ -168,7 +169,6 @@ def no_route(plan: RoutePlan, voice_kept: Speaker | None = None) -> JobError:
         return JobError(
             "no_route", f"{spoke} began this narration and is no route any more; voice_policy any lets it change"
         )
-    codes = {exclusion.code for exclusion in plan.exclusions}
-    reasons = "; ".join(dict.fromkeys(f"{one.model}: {one.reason}" for one in plan.exclusions))
-    kind = "context_length" if codes == {"context_length"} else "budget" if codes == {"max_cost"} else "no_route"
+    code, reasons = why_no_route(plan)
+    kind = {"context_length": "context_length", "max_cost": "budget"}.get(code, "no_route")
     return JobError(kind, f"no route can serve this request: {reasons[:1500]}")

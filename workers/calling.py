@@ -14,22 +14,25 @@ from core.catalog import Price
 from core.clock import utc_now
 from core.credentials import address_of
 from core.estimates import most_usage
-from core.failover import SCHEMA_VIOLATION
 from core.ids import new_id
-from core.jsonio import dump_json
+from core.json_text import NotJson, find_values, write_json
 from core.logging import get_logger
+from core.mending import mend_answer
 from core.pricing import price_usage
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.request import JobRequest
+from core.result import SchemaMet
 from core.routing import Route
-from core.json_text import find_values, make_storable, write_json
-from core.schema_checks import find_violation
+from core.schema_checks import SchemaViolated, Violation, find_violations
 from sql.calls import CompletedCall, OpenedCall
 from sql.jobs import StartedJob
 from workers.ledger import Ledger
 from workers.services import WorkerServices
 
 GRACE_S = 2.0
+MOST_SHOWN = 8
+MOST_CHARACTERS = 1500
+_NOT_JSON = Violation("", "it is not one whole JSON value")
 UNCERTAIN = frozenset({ErrorKind.timeout, ErrorKind.connection})
 
 
@@ -39,11 +42,14 @@ class FenceLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Answered:
-    """A checked answer; `parsed` is its JSON where JSON was asked for. `cost` None: not known."""
+    """A checked answer; `parsed` is its JSON where JSON was asked for. `cost` None: not known. `schema_outcome`: how it
+    satisfies the caller's schema (`valid mended`), `schema` by which step, where one was asked for."""
 
     answer: ProviderAnswer
     parsed: Any
     cost: Decimal | None
+    schema_outcome: str | None = None
+    schema: SchemaMet | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,9 @@ class Line:
     price: Price | None
     began: float
 
-    async def close(self, answer: ProviderAnswer | None, error: ProviderError | None) -> Decimal | None:
+    async def close(
+        self, answer: ProviderAnswer | None, error: ProviderError | None, schema_outcome: str | None = None
+    ) -> Decimal | None:
         """Complete it: an answer, an error, both (an answer that was not what was asked for), or neither
         (nobody knows what became of the call). What it cost, if that is known."""
         usage = error.usage if error else answer.usage if answer else None
@@ -77,6 +85,7 @@ class Line:
                 cost=cost,
                 provider_request_id=error.request_id if error else answer.request_id if answer else None,
                 error_message=error.message[:500] if error else None,
+                schema_outcome=schema_outcome,
             )
         )
         get_logger(__name__).info(
@@ -98,10 +107,15 @@ async def call_provider(
     images: Mapping[str, tuple[str, bytes]],
     timeout_s: float,
     part: SpokenPart | None = None,
+    *,
+    wanted: JobRequest | None = None,
+    asked: str | None = None,
 ) -> Answered:
-    """Raises ProviderError (recorded in the ledger already) or FenceLost. `part`: which of a long narration."""
+    """Raises ProviderError (recorded in the ledger already) or FenceLost. `part`: which of a long narration. `wanted`:
+    what the answer is held against, where that is not what is sent; `asked`: how its schema is asked for."""
+    wanted = wanted or request
     base_url, api_key = address_of(route.endpoint, services.emulator_url)
-    line = await _open(services, job, request, route, part.number if part else None)
+    line = await _open(services, job, request, route, part.number if part else None, asked)
     call = ProviderCall(
         call_id=line.call_id,
         request=request,
@@ -119,20 +133,34 @@ async def call_provider(
     answer = None
     try:
         answer = await _ask(services, call)
-        parsed = check_answer(request, answer)
+        came = answer.content
+        parsed = check_answer(wanted, answer)
     except ProviderError as error:
-        await asyncio.shield(line.close(answer, error))
+        broken = isinstance(error, SchemaViolated) and wanted.output_schema is not None
+        cost = await asyncio.shield(line.close(answer, error, "invalid" if broken else None))
+        if isinstance(error, SchemaViolated):
+            error.cost = cost
         await services.health.note_error(route, error)
         raise
     except BaseException:  # cancelled, or a fault of ours: the provider may bill for it all the same
         await asyncio.shield(line.close(None, None))
         raise
-    cost = await asyncio.shield(line.close(answer, None))
+    outcome = None
+    if wanted.output_schema is not None and answer.content is not None and not answer.tool_calls:
+        outcome = "valid" if answer.content == came else "mended"
+    cost = await asyncio.shield(line.close(answer, None, outcome))
     await services.health.note_answer(route, (time.monotonic() - line.began) * 1000)
-    return Answered(answer, parsed, cost)
+    return Answered(answer, parsed, cost, outcome)
 
 
-async def _open(services: WorkerServices, job: StartedJob, request: JobRequest, route: Route, part: int | None) -> Line:
+async def _open(
+    services: WorkerServices,
+    job: StartedJob,
+    request: JobRequest,
+    route: Route,
+    part: int | None,
+    asked: str | None,
+) -> Line:
     call_id, started, began = new_id(), utc_now(), time.monotonic()
     price = services.catalog.current.price_at(route.model, started)
     opened = OpenedCall(
@@ -150,6 +178,7 @@ async def _open(services: WorkerServices, job: StartedJob, request: JobRequest, 
         started_at=started,
         max_cost=price_usage(most_usage(request, route.model.max_output_tokens), price, route.endpoint.region),
         price_ref=price.reference if price else None,
+        asked=asked,
     )
     if not await services.ledger.open(opened):
         raise FenceLost
@@ -167,27 +196,38 @@ async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:
 
 
 def check_answer(request: JobRequest, answer: ProviderAnswer) -> Any:
-    """The parsed JSON where JSON was asked for; raises ProviderError(invalid_response) if it is not what was asked."""
+    """The parsed JSON where JSON was asked for, mended where its form alone was wrong; then `content` says the same.
+    Raises SchemaViolated if it is not what was asked for."""
     if not request.wants_json or answer.tool_calls or answer.content is None:
         return None
+    cut_off = answer.finish_reason == "length"
+    mended = mend_answer(answer.content, request.output_schema, cut_off=cut_off)
+    if mended is None:
+        raise _violated(request, answer, cut_off=cut_off)
+    if not mended.as_it_came:
+        answer.content = write_json(mended.value)
+    return mended.value
+
+
+def _violated(request: JobRequest, answer: ProviderAnswer, *, cut_off: bool) -> SchemaViolated:
+    found = _find_faults(answer.content or "", request.output_schema)
+    if cut_off:
+        limit = f" of {request.max_output_tokens}" if request.max_output_tokens else ""
+        message = f"the answer is no whole JSON: it was cut off at the limit{limit} output tokens"
+    elif request.output_schema is None or found[0] is _NOT_JSON:
+        message = f"the answer is not JSON: {found[0].message}"
+    else:
+        more = f" (and {len(found) - MOST_SHOWN} more)" if len(found) > MOST_SHOWN else ""
+        message = "the answer breaks the schema at " + "; ".join(map(str, found[:MOST_SHOWN])) + more
+    return SchemaViolated(message[:MOST_CHARACTERS], answer, found, cut_off=cut_off)
+
+
+def _find_faults(text: str, schema: dict[str, Any] | None) -> list[Violation]:
+    """At least one: what is wrong with an answer that could not be mended."""
     try:
-        parsed = make_storable(find_values(answer.content)[0])
-    except ValueError:
-        cut = " (it was cut off)" if answer.finish_reason == "length" else ""
-        raise _invalid(f"the answer is not JSON{cut}", answer) from None
-    answer.content = write_json(parsed)
-    schema = request.output_schema
-    if schema is not None and (violation := find_violation(parsed, schema)):
-        raise _invalid(f"the answer breaks the schema at {violation}", answer)
-    return parsed
-
-
-def _invalid(message: str, answer: ProviderAnswer) -> ProviderError:
-    return ProviderError(
-        ErrorKind.invalid_response,
-        message,
-        status=answer.status,
-        code=SCHEMA_VIOLATION,
-        request_id=answer.request_id,
-        usage=answer.usage,
-    )
+        values = find_values(text)
+    except NotJson:
+        return [_NOT_JSON]
+    if len(values) > 1:
+        return [Violation("", "it holds more than one JSON value")]
+    return (find_violations(values[0], schema) if schema else []) or [_NOT_JSON]

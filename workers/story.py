@@ -151,6 +151,7 @@ def _result_of(done: Done) -> Result:
         embeddings=answer.embeddings,
         warnings=answer.warnings,
         variant=done.route.variant,
+        schema=done.answered.schema,
     )
 
 

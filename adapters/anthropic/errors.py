@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from adapters.schemas import refuses_schema
 from adapters.transport import kind_of_status, retry_after_s
 from adapters.wording import clean_message
 from core.provider import ErrorKind, ProviderCall, ProviderError
+from core.schema_checks import SCHEMA_REFUSED
 
 # An `error` event in the middle of a stream comes under status 200, and is read as if it had its own.
 _STATUSES = {
@@ -76,8 +78,11 @@ def describe_refusal(
     found = details.get("error_code") if isinstance(details, Mapping) else None
     family, code = (str(one) if one else None for one in (inner.get("type"), found))
     said = str(inner.get("message") or otherwise or "no message")
+    kind = classify(status, family, code, said)
+    if refuses_schema(call, 400 if status == 200 else status, kind, said):
+        kind, code = ErrorKind.invalid_request, SCHEMA_REFUSED
     return ProviderError(
-        classify(status, family, code, said),
+        kind,
         clean_message(said, call),
         status=status,
         code=code or family,

@@ -4,9 +4,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from adapters.schemas import refuses_schema
 from adapters.transport import kind_of_status, retry_after_s
 from adapters.wording import clean_message
 from core.provider import ErrorKind, ProviderCall, ProviderError
+from core.schema_checks import SCHEMA_REFUSED
 
 _KEY_REASONS = frozenset({"API_KEY_INVALID", "API_KEY_SERVICE_BLOCKED", "API_KEY_EXPIRED"})
 _CONTEXT_WORDS = ("token count", "maximum number of tokens", "context length", "input is too long")
@@ -70,12 +72,13 @@ def explain_error(error: Exception, call: ProviderCall) -> ProviderError | None:
     kind = classify(error.code, message, details)
     if error.status == "FAILED_PRECONDITION" and kind is ErrorKind.invalid_request:
         kind = ErrorKind.not_available
+    refused = refuses_schema(call, error.code, kind, message)
     waits = [wait for wait in (retry_after_s(headers), retry_delay_s(details)) if wait is not None]
     return ProviderError(
-        kind,
+        ErrorKind.invalid_request if refused else kind,
         clean_message(message, call),
         status=error.code,
-        code=error.status,
+        code=SCHEMA_REFUSED if refused else error.status,
         retry_after_s=max(waits) if waits else None,
         request_id=headers.get("x-request-id"),
     )

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from adapters.schemas import refuses_schema
 from adapters.transport import kind_of_status, retry_after_s
 from adapters.wording import clean_message
 from core.provider import ErrorKind, ProviderCall, ProviderError
+from core.schema_checks import SCHEMA_REFUSED
 
 _CONTEXT_WORDS = (
     "too large for model",
@@ -70,11 +72,14 @@ def describe_refusal(
     status: int, body: Mapping[str, Any], headers: Mapping[str, str], call: ProviderCall, request_id: str | None
 ) -> ProviderError:
     words = read_words(body)
+    kind, code = classify(status, words.code, words.family, words.message), words.code or words.family
+    if refuses_schema(call, status, kind, words.message):
+        kind, code = ErrorKind.invalid_request, SCHEMA_REFUSED
     return ProviderError(
-        classify(status, words.code, words.family, words.message),
+        kind,
         clean_message(words.message, call),
         status=status,
-        code=words.code or words.family,
+        code=code,
         retry_after_s=retry_after_s(headers),
         request_id=request_id,
     )

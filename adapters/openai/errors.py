@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from adapters.schemas import refuses_schema
 from adapters.transport import kind_of_status, retry_after_s
 from adapters.wording import clean_message
 from core.provider import ErrorKind, ProviderCall, ProviderError
+from core.schema_checks import SCHEMA_REFUSED
 
 _QUOTA = frozenset(
     {
@@ -119,8 +121,11 @@ def describe_refusal(
     inner = inner if isinstance(inner, Mapping) else {"message": inner}
     said = inner.get("message") or inner.get("detail") or otherwise or "no message"
     code, family = (_word(inner.get(name)) for name in ("code", "type"))
+    kind = classify(status, code, family, str(said))
+    if refuses_schema(call, status, kind, f"{code} {inner.get('param')} {said}"):
+        kind, code = ErrorKind.invalid_request, SCHEMA_REFUSED
     return ProviderError(
-        classify(status, code, family, str(said)),
+        kind,
         clean_message(str(said), call),
         status=status,
         code=code or family,

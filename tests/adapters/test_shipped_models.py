@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from adapters.registry import HANDLERS
-from core.routing import serves
+from core.filters import serves
 from sql.catalog import load_catalog
 from tests.adapters.calls import make_call
 from tests.adapters.conftest import Providers

@@ -5,8 +5,8 @@ from datetime import date
 
 import pytest
 
+from core.filters import serves
 from core.request import EFFORTS
-from core.routing import serves
 from sql.catalog import Catalog
 from sql.catalog_keys import Row
 

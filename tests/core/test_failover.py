@@ -3,9 +3,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.failover import SCHEMA_VIOLATION, Fail, RetryAt, Step, after_all_routes, next_step
+from core.failover import Fail, RetryAt, Step, after_all_routes, next_step
 from core.health import Rest
 from core.provider import ErrorKind, ProviderError
+from core.schema_checks import SCHEMA_VIOLATION
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 

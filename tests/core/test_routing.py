@@ -160,6 +160,11 @@ def test_what_a_model_lacks_excludes_it_with_the_reason() -> None:
     assert reasons(found) == {"openai/gpt-big": "lacks json_schema"}
 
 
+def test_a_schema_alone_excludes_nobody() -> None:
+    asked = {"type": "json_schema", "json_schema": {"schema": {}}}
+    assert models(plan(response_format=asked)) == ["gpt-big", "gem-small"]
+
+
 def test_a_prompt_beyond_the_window_excludes_the_model() -> None:
     found = plan(prompt="x" * 100_000)
     assert models(found) == ["gpt-big"]

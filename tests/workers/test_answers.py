@@ -35,7 +35,7 @@ def test_json_in_a_fence_or_among_words_is_mended(content: str) -> None:
     assert json.loads(answer.content or "") == {"title": "Sea"}
 
 
-@pytest.mark.parametrize("content", ['{"title": 7}', "{}", '"Sea"', "no json", '{"title": "Se', ""])
+@pytest.mark.parametrize("content", ['{"title": [1, 2]}', "{}", '"Sea"', "no json", '{"title": "Se', ""])
 def test_what_breaks_the_schema_is_an_error_that_was_billed(content: str) -> None:
     with pytest.raises(ProviderError) as caught:
         check_answer(asked(SCHEMA), answered(content))

@@ -1,0 +1,1 @@
+"""What operators decide: shapes, and the changes that they make of them."""

@@ -1,0 +1,1 @@
+"""`/v1/admin/…`: what operators decide, behind a key with scope admin."""

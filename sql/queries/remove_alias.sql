@@ -1,0 +1,3 @@
+DELETE FROM factory.aliases
+WHERE alias = $1::text AND project_id IS NOT DISTINCT FROM $2::uuid
+RETURNING alias

@@ -1,0 +1,1 @@
+DELETE FROM factory.provider_endpoints WHERE id = $1::uuid RETURNING id

@@ -1,0 +1,1 @@
+SELECT set_config('factory.actor', $1::text, true)
