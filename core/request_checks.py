@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic.alias_generators import to_snake
 
 from core.errors import Problem
 from core.outbound import check_public_url
@@ -57,6 +58,8 @@ def problems_of(error: ValidationError, body: bytes, line: int | None = None) ->
         steps = [str(step) for step in item["loc"] if not UNION_STEPS.match(str(step))]
         if item["type"] == "missing" and steps[-1:] == []:
             continue
+        if item["type"] == "missing":
+            steps[-1] = to_snake(steps[-1])
         field = ".".join(steps) or None
         found.setdefault(field, Problem(_say(item["type"], item["msg"], field), field, line))
     return list(found.values())

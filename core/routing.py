@@ -170,6 +170,7 @@ class Router:
         self, name: str, fallbacks: tuple[str, ...], alias: Alias | None, project: Project | None, now: datetime
     ) -> list[Candidate]:
         catalog, preferred = self.catalog, globs_of(project, "preferred_models")
+        project_id = project.id if project else None
 
         def candidate(
             model: Model, position: int, weight: int, parameters: Mapping[str, Any], *, active: bool, fallback: bool
@@ -196,7 +197,7 @@ class Router:
         else:
             found = [candidate(one, 0, 100, {}, active=True, fallback=False) for one in catalog.find_models(name)]
         if not found and alias is None:
-            known = ", ".join(sorted({one for one, _ in catalog.aliases})) or "none"
+            known = ", ".join(sorted({one for one, owner in catalog.aliases if owner in (None, project_id)})) or "none"
             raise UnknownModel(f"model: no alias or model is called {name[:100]!r}. Aliases: {known}.")
         for place, other in enumerate(fallbacks):
             models = catalog.find_models(other)

@@ -154,17 +154,24 @@ class FactoryClient:
         """`{"data": [by provider, model, kind and day], "total_cost"}`; times are RFC 3339."""
         return await self._get("/v1/usage", {"batch_id": batch_id, "since": since, "until": until})
 
-    async def explain_routes(self, body: bytes) -> dict[str, Any]:
-        """A Request as JSON in; its routes in order, each with its reason. An operator's."""
+    async def experiment(self, alias: str, *, since: str | None = None, until: str | None = None) -> dict[str, Any]:
+        """The variants of a weighted alias beside each other; times are RFC 3339."""
+        return await self._get(_place("experiments", alias), {"since": since, "until": until})
+
+    async def administer(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | bytes | None = None,
+        query: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """What `/v1/admin` answers; an operator's key is needed. `path` is what follows."""
+        content = body if isinstance(body, bytes) else dump_json(body) if body is not None else b""
+        params = {name: value for name, value in (query or {}).items() if value is not None}
         return await self._ask(
-            "POST", "/v1/admin/routes/explain", repeatable=True, content=body, timeout=60,
+            method, f"/v1/admin{path}", repeatable=method == "GET", content=content, params=params, timeout=60,
             headers={"Content-Type": "application/json"},
         )  # fmt: skip
-
-    async def list_alerts(self, *, resolved: bool) -> list[dict[str, Any]]:
-        """What needs an operator, the newest first. An operator's."""
-        found: list[dict[str, Any]] = (await self._get("/v1/admin/alerts", {"resolved": resolved}))["data"]
-        return found
 
     async def _save(self, place: str, path: Path) -> None:
         unfinished = path.with_name(f".{path.name}.part")

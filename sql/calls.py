@@ -81,5 +81,5 @@ async def select_usage(
     since: datetime | None,
     until: datetime | None,
 ) -> list[dict[str, Any]]:
-    """Spending by provider, model, kind and UTC day."""
+    """Spending by provider, model, drawn variant, kind and UTC day."""
     return [dict(row) for row in await db.fetch(statement("select_usage"), project_id, batch_id, since, until)]

@@ -44,8 +44,6 @@ def refusal_of(error: asyncpg.PostgresError) -> FactoryError:
     match error:
         case asyncpg.UniqueViolationError():
             return Conflict(f"there is one already with {_pairs(fields, values)}; change that one")
-        case asyncpg.ForeignKeyViolationError() if seen.hint:
-            return RequestRefused.of([Problem(f"{seen.message}. {seen.hint}", seen.column_name)])
         case asyncpg.ForeignKeyViolationError() if "is not present in" in (seen.detail or ""):
             return RequestRefused.of([Problem(f"there is nothing with {_pairs(fields, values)}", fields[-1])])
         case asyncpg.ForeignKeyViolationError():

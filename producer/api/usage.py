@@ -15,7 +15,8 @@ from sql.calls import select_usage
 router = APIRouter(tags=["usage"])
 
 
-def _moment(text: str | None, field: str) -> datetime | None:
+def read_moment(text: str | None, field: str) -> datetime | None:
+    """A time out of a query. Raises RequestRefused."""
     if text is None:
         return None
     try:
@@ -35,13 +36,14 @@ async def usage(
     since: str | None = None,
     until: str | None = None,
 ) -> Response:
-    """Calls, tokens and cost by provider, model, kind and UTC day. `total_cost` is null while a price is unknown."""
+    """Calls, tokens and cost by provider, model, drawn variant, kind and UTC day. `total_cost` is null while a price is
+    unknown."""
     rows = await select_usage(
         services.database,
         caller.project_id,
         id_of(batch_id) if batch_id else None,
-        _moment(since, "since"),
-        _moment(until, "until"),
+        read_moment(since, "since"),
+        read_moment(until, "until"),
     )
     for row in rows:
         if row.pop("unpriced"):

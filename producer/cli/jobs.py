@@ -32,8 +32,8 @@ STATES = ("waiting", "queued", "in_progress", "cancelling", "completed", "failed
 KINDS = click.Choice(["text", "speech", "embedding"])
 SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 USAGE = (
-    "day", "provider", "model", "kind", "calls", "ok", "unknown", "prompt_tokens", "completion_tokens", "characters",
-    "cost", "uncertain_cost", "emulated",
+    "day", "provider", "model", "variant", "kind", "calls", "ok", "unknown", "prompt_tokens", "completion_tokens",
+    "characters", "cost", "uncertain_cost", "emulated",
 )  # fmt: skip
 key_option = click.option("--idempotency-key", help="Submitting again with the same key joins the first.")
 

@@ -10,6 +10,7 @@ import click
 
 from core.clock import utc_now
 from core.errors import Conflict, NotFound
+from producer.cli.administering import rotate, set_project
 from producer.cli.output import json_option, print_json, print_table, told_errors
 
 R = TypeVar("R")
@@ -89,7 +90,7 @@ def _rows(found: Any, what: str) -> list[dict[str, Any]]:
 
 @click.group()
 def project() -> None:
-    """Make and list projects."""
+    """Make, list and change projects."""
 
 
 @project.command("create")
@@ -157,7 +158,7 @@ def _set_paused(project_name: str | None, *, paused: bool) -> None:
 
 @click.group()
 def key() -> None:
-    """Make, list and revoke API keys."""
+    """Make, list, rotate and revoke API keys."""
 
 
 @key.command("create")
@@ -206,3 +207,7 @@ def key_revoke(prefix: str) -> None:
 
     _with_database(work)
     click.echo(f"revoked {prefix}")
+
+
+key.add_command(rotate)
+project.add_command(set_project)

@@ -1,7 +1,7 @@
 """Commands about routes: routes explain, alerts."""
 
 import contextlib
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import click
 
@@ -31,7 +31,7 @@ async def routes_explain(
     body = {"project": project_name, "model": model, "kind": kind, **text}
     sent = _with_project(request_file.read(), project_name) if request_file else dump_json(body)
     async with factory_client() as client:
-        plan = await client.explain_routes(sent)
+        plan = await client.administer("POST", "/routes/explain", sent)
     if as_json:
         print_json(plan)
         return
@@ -61,7 +61,7 @@ def _with_project(body: bytes, project_name: str) -> bytes:
 async def alerts(resolved: bool, as_json: bool) -> None:
     """What needs an operator: dead credentials, accounts without credit."""
     async with factory_client() as client:
-        rows: list[dict[str, Any]] = await client.list_alerts(resolved=resolved)
+        rows = (await client.administer("GET", "/alerts", query={"resolved": resolved}))["data"]
     if as_json:
         print_json(rows)
     elif not rows:

@@ -65,21 +65,6 @@ SELECT
 
 -- Aliases ----------------------------------------------------------------------------------------------------
 
--- The foreign key would refuse it too, in words that do not say what to do.
-CREATE FUNCTION factory.refuse_missing_model() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN
-    IF NOT EXISTS (SELECT FROM factory.models WHERE provider = NEW.provider AND model_id = NEW.model_id) THEN
-        RAISE foreign_key_violation USING
-            MESSAGE = format('alias %s: there is no model %s/%s', NEW.alias, NEW.provider, NEW.model_id),
-            HINT = 'Insert it into factory.models first.',
-            SCHEMA = 'factory', TABLE = 'alias_targets', COLUMN = 'model_id',
-            CONSTRAINT = 'alias_targets_provider_model_id_fkey';
-    END IF;
-    RETURN NEW;
-END $$;
-CREATE TRIGGER refuse_missing_model BEFORE INSERT OR UPDATE OF provider, model_id ON factory.alias_targets
-    FOR EACH ROW EXECUTE FUNCTION factory.refuse_missing_model();
-
 -- The revision grows with the alias itself as with its targets, so that who edits a stale copy is told.
 CREATE FUNCTION factory.count_alias_revision() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

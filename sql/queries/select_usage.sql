@@ -1,5 +1,5 @@
 SELECT
-    call.provider, call.model, call.kind, (call.started_at AT TIME ZONE 'UTC')::date AS day,
+    call.provider, call.model, call.variant, call.kind, (call.started_at AT TIME ZONE 'UTC')::date AS day,
     count(*) AS calls,
     count(*) FILTER (WHERE call.outcome = 'ok') AS ok,
     count(*) FILTER (WHERE call.outcome = 'unknown') AS unknown,
@@ -15,5 +15,5 @@ WHERE call.project_id = $1::uuid
     AND ($2::uuid IS NULL OR call.batch_id = $2::uuid)
     AND ($3::timestamptz IS NULL OR call.started_at >= $3::timestamptz)
     AND ($4::timestamptz IS NULL OR call.started_at < $4::timestamptz)
-GROUP BY 1, 2, 3, 4
-ORDER BY 4, 1, 2, 3
+GROUP BY 1, 2, 3, 4, 5
+ORDER BY 5, 1, 2, 3, 4

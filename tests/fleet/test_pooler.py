@@ -23,7 +23,7 @@ from tests.house import Factory
 
 SESSION_STATE = re.compile(
     r"\b(LISTEN|UNLISTEN|PREPARE|DEALLOCATE|CURSOR|TEMP|TEMPORARY|DISCARD|LOAD)\b"
-    r"|^\s*SET\s|pg_(try_)?advisory_lock|pg_advisory_unlock|set_config|currval|lastval|pg_temp",
+    r"|^\s*SET\s|pg_(try_)?advisory_lock|pg_advisory_unlock|set_config(?!\([^()]*, true\))|currval|lastval|pg_temp",
     re.IGNORECASE | re.MULTILINE,
 )
 FILES = sorted([*QUERIES.glob("*.sql"), *QUERIES.parent.glob("migrations/*.sql")])

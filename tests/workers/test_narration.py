@@ -164,17 +164,16 @@ async def test_aac_cannot_be_joined_and_says_so(factory: Factory) -> None:
 
 
 async def test_a_provider_that_fails_in_the_middle_is_waited_for(factory: Factory, emulator: httpx.AsyncClient) -> None:
-    """More often than other jobs are tried, and without another voice."""
+    """Also while its breaker is open, and without another voice."""
     await narrators(factory, "eleven_turbo_v2")
     await break_model(emulator, "elevenlabs", "eleven_turbo_v2", "slow=0.1", times=3)
-    await break_model(emulator, "elevenlabs", "eleven_turbo_v2", "500", times=20)
+    await break_model(emulator, "elevenlabs", "eleven_turbo_v2", "500", times=6)
     job = await narrate(factory, chapter(16_000, 6), model="mine", voice="narrator", format="mp3")
     assert job["status"] == "completed", job["error"]
-    assert job["attempts"] > factory.settings.max_attempts
     assert {call["provider"] for call in job["calls"]} == {"elevenlabs"}
     bought = [call["part"] for call in job["calls"] if call["outcome"] == "ok"]
     assert len(bought) == len(set(bought)) == job["result"]["audio"]["parts"]
-    assert sum(call["outcome"] == "server_error" for call in job["calls"]) == 20
+    assert sum(call["outcome"] == "server_error" for call in job["calls"]) == 6
 
 
 async def test_or_the_whole_narration_moves_to_another_voice(factory: Factory, emulator: httpx.AsyncClient) -> None:

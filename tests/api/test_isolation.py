@@ -1,0 +1,120 @@
+"""Nothing of one project can be seen, counted or guessed from another."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from producer.keys import create_key
+from tests.house import Factory
+
+
+@pytest.fixture
+async def stranger(factory: Factory) -> AsyncIterator[httpx.AsyncClient]:
+    """The same API with the key of another project."""
+    key = await create_key(factory.services.database, project="stranger", make_project=True)
+    async with httpx.AsyncClient(
+        transport=factory.client._transport, base_url="http://factory", headers={"x-api-key": key}, timeout=60
+    ) as client:
+        yield client
+
+
+async def finished_batch(factory: Factory) -> dict[str, Any]:
+    jobs = [
+        {"model": "fast", "prompt": "x", "key": "a"},
+        {"model": "narrator-fast", "kind": "speech", "input": "Hello.", "key": "b"},
+    ]
+    batch: dict[str, Any] = (await factory.client.post("/v1/job-batches", json={"jobs": jobs})).json()
+    for job in (await factory.client.get("/v1/jobs", params={"batch_id": batch["id"]})).json()["data"]:
+        await factory.client.get(f"/v1/jobs/{job['id']}", params={"wait": 30})
+    return batch
+
+
+def without_ids(answer: httpx.Response, *ids: str) -> tuple[int, str]:
+    text = answer.text
+    for one in ids:
+        text = text.replace(one, "ID")
+    return answer.status_code, text
+
+
+async def test_a_foreign_id_is_answered_exactly_like_one_that_does_not_exist(
+    factory: Factory, stranger: httpx.AsyncClient
+) -> None:
+    batch = await finished_batch(factory)
+    listed = (await factory.client.get("/v1/jobs", params={"batch_id": batch["id"]})).json()["data"]
+    spoken = next(job["id"] for job in listed if job["kind"] == "speech")
+    paths = [
+        ("GET", "/v1/jobs/{job}"), ("GET", "/v1/jobs/{job}/events"), ("GET", "/v1/jobs/{job}/audio"),
+        ("HEAD", "/v1/jobs/{job}/audio"), ("POST", "/v1/jobs/{job}/cancel"), ("POST", "/v1/jobs/{job}/retry"),
+        ("POST", "/v1/jobs/{job}/links"), ("GET", "/v1/job-batches/{batch}"), ("GET", "/v1/job-batches/{batch}/results"),
+        ("GET", "/v1/job-batches/{batch}/events"), ("POST", "/v1/job-batches/{batch}/cancel"),
+    ]  # fmt: skip
+    for method, path in paths:
+        unknown = str(uuid4())
+        theirs = await stranger.request(method, path.format(job=spoken, batch=batch["id"]))
+        nobodys = await stranger.request(method, path.format(job=unknown, batch=unknown))
+        assert theirs.status_code == 404, (method, path, theirs.text)
+        assert without_ids(theirs, spoken, batch["id"]) == without_ids(nobodys, unknown), (method, path)
+
+
+async def test_lists_and_sums_hold_the_own_projects_alone(factory: Factory, stranger: httpx.AsyncClient) -> None:
+    batch = await finished_batch(factory)
+    last = (await factory.client.get("/v1/jobs")).json()["data"][-1]["id"]
+    for query in ({}, {"batch_id": batch["id"]}, {"cursor": last}, {"status": "completed"}):
+        shown = (await stranger.get("/v1/jobs", params=query)).json()
+        assert shown == {"data": [], "next_cursor": None}, query
+    for query in ({}, {"batch_id": batch["id"]}):
+        assert (await stranger.get("/v1/usage", params=query)).json() == {"data": [], "total_cost": 0}
+
+
+async def test_the_same_idempotency_key_is_another_one_in_another_project(
+    factory: Factory, stranger: httpx.AsyncClient
+) -> None:
+    headers, body = {"Idempotency-Key": "the-same"}, {"model": "fast", "prompt": "x"}
+    mine = (await factory.client.post("/v1/jobs", json=body, headers=headers)).json()
+    theirs = (await stranger.post("/v1/jobs", json=body, headers=headers)).json()
+    assert mine["id"] != theirs["id"]
+    other_body = await stranger.post("/v1/jobs", json={**body, "prompt": "y"}, headers=headers)
+    assert other_body.status_code == 422
+
+
+async def test_places_in_line_speak_of_the_own_project_alone(factory: Factory, stranger: httpx.AsyncClient) -> None:
+    later = {"model": "fast", "prompt": "x", "run_at": "2099-01-01T00:00:00Z"}
+    for _ in range(3):
+        await factory.client.post("/v1/jobs", json=later)
+    theirs = (await stranger.post("/v1/jobs", json=later)).json()
+    assert theirs["position"] in (None, 0, 1)
+
+
+async def test_parts_that_another_project_bought_are_not_found(factory: Factory, stranger: httpx.AsyncClient) -> None:
+    body = {"model": "narrator-fast", "kind": "speech", "input": f"A sentence of its own {uuid4().hex}."}
+    assert (await factory.job(**body))["status"] == "completed"
+    theirs = (await stranger.post("/v1/jobs", json=body, headers={"Prefer": "wait=30"})).json()
+    assert theirs["status"] == "completed", theirs["error"]
+    assert len(theirs["calls"]) == 1
+
+
+async def test_a_key_names_its_own_project_or_none(factory: Factory, stranger: httpx.AsyncClient) -> None:
+    body = {"model": "fast", "prompt": "x"}
+    assert (await stranger.post("/v1/jobs", json=body, headers={"x-project-id": "nicestory"})).status_code == 403
+    refused = await stranger.post("/v1/jobs", json={**body, "project": "nicestory"})
+    assert refused.status_code in (400, 403), refused.text
+    own_alias = "INSERT INTO factory.alias_targets (alias, project_id, provider, model_id) SELECT 'secret', id, 'openai', 'gpt-6-luna' FROM factory.projects WHERE name = 'nicestory'"
+    await factory.execute(own_alias)
+    await factory.settled()
+    assert (await factory.job(model="secret", prompt="x"))["status"] == "completed"
+    unknown = await stranger.post("/v1/jobs", json={"model": "secret", "prompt": "x"})
+    assert unknown.json()["code"] == "unknown_model"
+    assert "secret," not in unknown.json()["detail"].partition("Aliases:")[2]
+
+
+async def test_ids_cannot_be_guessed(factory: Factory) -> None:
+    """74 random bits in each, beside the time."""
+    made = [
+        UUID((await factory.client.post("/v1/jobs", json={"model": "fast", "prompt": "x"})).json()["id"])
+        for _ in range(20)
+    ]
+    assert {one.version for one in made} == {7}
+    assert len({one.int & ((1 << 62) - 1) for one in made}) == 20
