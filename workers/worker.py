@@ -6,7 +6,10 @@ from typing import Any
 import structlog
 from arq.worker import func
 
+from adapters.registry import HANDLERS
 from broker.connection import PAYLOAD_LIFE_MS, QUEUE, deserialize, redis_settings, serialize
+from core.clock import utc_now
+from core.configuration_faults import find_faults
 from core.logging import get_logger, set_up_logging
 from core.request import Kind
 from core.settings import Settings, has_provider_keys, require_urls
@@ -33,6 +36,8 @@ def worker_options(settings: Settings) -> dict[str, Any]:
             log.info("no provider key is set: shipped endpoints are emulated", url=services.emulator_url)
         elif not has_provider_keys():
             log.warning("no provider key is set and no emulator runs: only endpoints of your own can be called")
+        for fault in find_faults(services.catalog.current, HANDLERS, utc_now()):
+            log.warning("configuration", subject=fault.subject, fault=fault.code, message=fault.message)
 
     async def stop(ctx: dict[str, Any]) -> None:
         """Close what `start` opened."""
