@@ -3,9 +3,11 @@
 import random
 from datetime import datetime, timedelta
 from typing import Protocol
+from uuid import UUID
 
 from adapters.images import fetch_images
 from core.clock import utc_now
+from core.errors import UnknownModel
 from core.estimates import most_usage
 from core.explaining import why_no_route
 from core.failover import Fail, RetryAt, Step, after_all_routes, describe, next_step
@@ -14,7 +16,7 @@ from core.pricing import price_usage
 from core.provider import ErrorKind, ProviderError
 from core.request import JobRequest, Kind
 from core.result import JobError
-from core.routing import Route, RoutePlan
+from core.routing import Route, RoutePlan, Router
 from core.templates import TemplateFault, fill_templates, find_references
 from sql.calls import read_spending
 from sql.jobs import select_ancestor_results
@@ -50,8 +52,9 @@ async def attempt(services: WorkerServices, run: JobRun, request: JobRequest, un
     except TemplateFault as fault:
         return Fail(JobError("invalid_request", str(fault)))
     now = utc_now()
-    plan = services.catalog.router.plan(request, job.project_id, services.health.current, now, str(job.id))
-    walk = Walk(services, run, request, plan)
+    router = services.catalog.router
+    plan = router.plan(request, job.project_id, services.health.current, now, str(job.id))
+    walk = Walk(services, run, request, plan, router)
     if not plan.routes:
         if plan.resting:
             return walk.end()
@@ -73,11 +76,15 @@ async def attempt(services: WorkerServices, run: JobRun, request: JobRequest, un
 class Walk:
     """One attempt's way down the routes."""
 
-    def __init__(self, services: WorkerServices, run: JobRun, request: JobRequest, plan: RoutePlan) -> None:
+    def __init__(
+        self, services: WorkerServices, run: JobRun, request: JobRequest, plan: RoutePlan, router: Router
+    ) -> None:
         self._services = services
         self._run = run
         self._request = request
         self._plan = plan
+        self._router = router
+        self._allowed = {_key(route) for route in plan.routes}
         self._max_attempts = services.settings.max_attempts
         self._errors: list[tuple[str, ProviderError]] = []
         self._resting: list[tuple[str, Rest]] = [(route.model.provider, rest) for route, rest in plan.resting]
@@ -120,6 +127,8 @@ class Walk:
         """Is it worth a call, may it be called now, and is there money left for it?"""
         if self._too_small and (route.model.context_window or 0) <= self._too_small:
             return False
+        if not self._is_still_allowed(route):
+            return False
         if not await self._services.health.admits(route):
             now = utc_now()
             rest = self._services.health.current.rest_of(route.endpoint.id, route.model.name, now)
@@ -127,6 +136,18 @@ class Walk:
             self._resting.append((route.model.provider, rest or probed))
             return False
         return await self._is_affordable(route)
+
+    def _is_still_allowed(self, route: Route) -> bool:
+        """What an operator took away while the job was on its way is not called any more."""
+        services, job = self._services, self._run.job
+        if (router := services.catalog.router) is not self._router:
+            self._router = router
+            try:
+                plan = router.plan(self._request, job.project_id, services.health.current, utc_now(), str(job.id))
+                self._allowed = {_key(one) for one in (*plan.routes, *(resting for resting, _ in plan.resting))}
+            except UnknownModel:
+                self._allowed = set()
+        return _key(route) in self._allowed
 
     async def _is_affordable(self, route: Route) -> bool:
         """The ceiling of a request bounds all of its calls together, failovers included."""
@@ -147,6 +168,8 @@ class Walk:
         if self._too_dear is not None:
             last = self._errors[-1][1].message if self._errors else "an earlier attempt failed"
             return Fail(JobError("budget", f"{self._too_dear}. The last word was: {last}"))
+        if not self._errors and not self._resting:  # the configuration changed on the way: by the new one, then
+            return RetryAt(utc_now(), counted=False)
         settings = self._services.settings
         return after_all_routes(
             self._errors,
@@ -160,6 +183,10 @@ class Walk:
             out_of_patience=self._run.job.running_for_s > settings.rest_patience_s,
             jitter=random.random(),  # noqa: S311  spreading retries needs no secrecy
         )
+
+
+def _key(route: Route) -> tuple[UUID, str]:
+    return route.endpoint.id, route.model.name
 
 
 def no_route(plan: RoutePlan, voice_kept: Speaker | None = None) -> JobError:

@@ -108,3 +108,20 @@ async def explained_cost(factory: Factory) -> Decimal:
     rows = await factory.execute("SELECT max(max_cost) AS most FROM factory.calls WHERE job_id = $1", job["id"])
     most: Decimal = rows[0]["most"]
     return most
+
+
+async def test_a_target_that_is_taken_away_while_a_job_is_on_its_way_is_not_called(factory: Factory) -> None:
+    factory.settings.call_timeout_s = 2
+    slow = await own_model(factory, "gpt-6-luna@hang")
+    second = await own_model(factory, "gpt-5.6-luna@503", like="gpt-5.6-luna")
+    await alone(factory, slow, second, "gemini-3.5-flash-lite")
+    made = (await factory.client.post("/v1/jobs", json={"model": "mine", "prompt": uuid4().hex, "cache": "off"})).json()
+    async with asyncio.timeout(10):
+        while not (await factory.client.get(made["urls"]["self"])).json()["calls"]:
+            await asyncio.sleep(0.02)
+    await factory.execute(
+        "UPDATE factory.alias_targets SET active = false WHERE alias = 'mine' AND model_id = $1", second
+    )
+    await factory.settled()
+    job = (await factory.client.get(f"{made['urls']['self']}?wait=30")).json()
+    assert models_called(job) == [slow, "gemini-3.5-flash-lite"]
