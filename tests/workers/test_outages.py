@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -64,6 +65,46 @@ async def test_while_redis_is_away_jobs_are_accepted_and_run_once_it_is_back(
             done = (await client.get(f"{made.json()['urls']['self']}?wait=30")).json()
             assert done["status"] == "completed", done["error"]
             assert not running.done(), "the worker goes on by itself"
+        finally:
+            running.cancel()
+            await asyncio.gather(running, return_exceptions=True)
+            await worker.close()
+
+
+async def test_a_redis_that_comes_back_with_an_older_memory_is_filled_and_starts_nothing_twice(
+    settings: Settings, own_valkey: Any, tmp_path: Path
+) -> None:
+    """The snapshot knows a job that has run since, and not one that was submitted since."""
+    settings = settings.model_copy(update={"redis_url": own_valkey.url, "lease_s": 2})
+    data, snapshot = tmp_path / "valkey-root" / "valkey", tmp_path / "snapshot"
+    async with open_services(settings) as services, api(services) as client:
+        await services.database.execute("UPDATE factory.controls SET paused = true")
+        await services.catalog.step()
+        early = (await client.post("/v1/jobs", json={"model": "fast", "prompt": "early"})).json()
+        await asyncio.to_thread(own_valkey.stop)
+        await asyncio.to_thread(shutil.copytree, data, snapshot)
+        assert await asyncio.to_thread(own_valkey.start) == own_valkey.url
+        await services.database.execute("UPDATE factory.controls SET paused = false")
+        worker = LeasedWorker(**{**worker_options(settings), "handle_signals": False})
+        running = asyncio.create_task(worker.async_run())
+        try:
+            done = (await client.get(f"{early['urls']['self']}?wait=30")).json()
+            assert done["status"] == "completed", done["error"]
+            soon = {"model": "fast", "prompt": "since", "run_at": "2099-01-01T00:00:00Z"}
+            since = (await client.post("/v1/jobs", json=soon)).json()
+            await asyncio.to_thread(own_valkey.stop)
+            await asyncio.to_thread(shutil.rmtree, data)
+            await asyncio.to_thread(snapshot.rename, data)
+            assert await asyncio.to_thread(own_valkey.start) == own_valkey.url
+            async with Redis.from_url(own_valkey.url) as redis, asyncio.timeout(15):
+                while not await redis.hexists(PREFIX + "jobs", since["id"]):
+                    await asyncio.sleep(0.05)
+                while await redis.hexists(PREFIX + "jobs", early["id"]):
+                    await asyncio.sleep(0.05)
+            again = (await client.get(early["urls"]["self"])).json()
+            assert (again["status"], len(again["calls"])) == ("completed", 1)
+            after = await client.post("/v1/generate", json={"model": "fast", "prompt": "after"})
+            assert after.status_code == 200, after.text
         finally:
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
