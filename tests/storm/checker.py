@@ -23,14 +23,14 @@ class After:
     edits: dict[str, datetime]
 
 
-def violations(after: After) -> Iterator[str]:
-    """Every promise that was broken."""
+def violations(after: After, within: timedelta = IN_FORCE_WITHIN) -> Iterator[str]:
+    """Every promise that was broken. `within`: how soon an edit must be in force."""
     yield from _completion(after.jobs)
     yield from _schemas(after.jobs)
     yield from _voices(after.jobs)
     yield from _regions(after)
     yield from _costs(after)
-    yield from _edits(after)
+    yield from _edits(after, within)
 
 
 def share_completed(jobs: list[dict[str, Any]]) -> Decimal:
@@ -79,11 +79,11 @@ def _costs(after: After) -> Iterator[str]:
             yield f"job {job['id']} cost {job['cost']}, its lines say {spent.get(job['id'])}"
 
 
-def _edits(after: After) -> Iterator[str]:
+def _edits(after: After, within: timedelta) -> Iterator[str]:
     def late(edit: str, **about: Any) -> list[dict[str, Any]]:
         if edit not in after.edits:
             return []
-        since = after.edits[edit] + IN_FORCE_WITHIN
+        since = after.edits[edit] + within
         return [
             call
             for call in after.calls

@@ -10,7 +10,7 @@ import tempfile
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from producer.keys import create_key
 from sql.migrating import migrate
 from sql.pool import open_pool
 from sql.seeding import seed
-from tests.storm.checker import After, share_completed, violations, with_schema
+from tests.storm.checker import IN_FORCE_WITHIN, After, share_completed, violations, with_schema
 
 HERE = Path(__file__).parent
 TEXT_PROVIDERS = ("openai", "google", "anthropic", "mistral")
@@ -209,10 +209,10 @@ def describe(after: After, took_s: float) -> dict[str, Any]:
     }
 
 
-async def storm(root: Path, jobs: int) -> tuple[After, list[str]]:
+async def storm(root: Path, jobs: int, within: timedelta = IN_FORCE_WITHIN) -> tuple[After, list[str]]:
     """What was left, and every promise that was broken."""
     after = await Storm(root, jobs).run()
-    return after, list(violations(after))
+    return after, list(violations(after, within))
 
 
 def main() -> int:

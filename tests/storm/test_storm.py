@@ -18,10 +18,11 @@ NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SCHEMA = {"type": "object", "required": ["title"]}
 
 
-async def test_jobs_complete_whatever_providers_do_and_sql_is_obeyed_within_a_second() -> None:
+async def test_jobs_complete_whatever_providers_do_and_sql_is_obeyed_soon() -> None:
+    """Other tests share the machine's cores: the one second is `scripts/storm`'s to hold."""
     root = Path(tempfile.mkdtemp(prefix="storm-"))
     root.chmod(0o711)
-    after, broken = await storm(root, 150)
+    after, broken = await storm(root, 150, timedelta(seconds=3))
     assert broken == []
     assert sum(call["outcome"] != "ok" for call in after.calls) > 30
     shutil.rmtree(root, ignore_errors=True)
