@@ -1,141 +1,207 @@
-"""What an experiment on an alias has shown: its variants beside each other, each figure with how sure it is.
+"""What an experiment has shown: the variants of an alias beside each other, each figure with how sure it is. Pure.
 
 A job counts for the variant that was drawn for it, also where a failover answered: what the draw led to is compared.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Protocol
+from typing import Any
 
 from core.intervals import (
-    Estimate,
-    estimate_mean,
-    estimate_quantile,
-    estimate_share,
+    Moments,
+    Share,
     mean_difference,
+    mean_interval,
+    quantile_ranks,
     share_difference,
+    share_interval,
 )
 
-OVER = frozenset({"completed", "failed", "cancelled", "expired"})
-FEWEST = 20
+CONFIDENCE = 0.95
+FEWEST = 30  # of each side, for a verdict: with fewer, means of skewed costs and times mislead too often
+QUANTILES = {"p50": 0.50, "p95": 0.95}
+LESS_IS_BETTER = {"failures": True, "cost_per_job": True, "latency_s": True, "schema_yield": False, "score": False}
+MONEY_DIGITS = 12
+TIME_DIGITS = 6
 
 
-class Drawn(Protocol):
-    """A job that drew; a row of `sql.experiments.DrawnJob`."""
+@dataclass(frozen=True, slots=True)
+class VariantSums:
+    """The jobs that drew a variant, added up; `failed` includes the expired. `calls` to `uncertain`, `valid` to
+    `invalid` are of their ledger lines, `spent` of those that are priced. `paid` and `took_s` (first start to end, in
+    seconds) are of the `priced` and `timed` completed jobs, `score` of the `scored` ones; `…_squares` sum squares."""
 
-    @property
-    def variant(self) -> str: ...
-    @property
-    def state(self) -> str: ...
-    @property
-    def took_s(self) -> float | None: ...
-    @property
-    def cost(self) -> Decimal | None: ...
-    @property
-    def answered_by(self) -> str | None: ...
-    @property
-    def with_schema(self) -> bool | None: ...
-    @property
-    def calls(self) -> int: ...
-    @property
-    def failed_calls(self) -> int: ...
-    @property
-    def valid(self) -> int: ...
-    @property
-    def mended(self) -> int: ...
-    @property
-    def invalid(self) -> int: ...
-    @property
-    def score(self) -> Decimal | None: ...
-    @property
-    def label(self) -> str | None: ...
-
-
-class _Arm:
-    """The jobs of one variant, taken apart."""
-
-    def __init__(self, variant: str, jobs: Sequence[Drawn]) -> None:
-        self.variant = variant
-        self.jobs = jobs
-        self.over = [job for job in jobs if job.state in OVER and job.state != "cancelled"]
-        self.completed = [job for job in self.over if job.state == "completed"]
-        self.took_s = [job.took_s for job in self.completed if job.took_s is not None]
-        self.costs = [float(job.cost) for job in self.over if job.cost is not None]
-        self.scores = [float(job.score) for job in jobs if job.score is not None]
-        self.failures = estimate_share(len(self.over) - len(self.completed), len(self.over))
-        with_schema = [job for job in self.over if job.with_schema]
-        self.schema_yield = estimate_share(sum(job.state == "completed" for job in with_schema), len(with_schema))
-
-    def show(self) -> dict[str, Any]:
-        asked = sum(job.valid + job.mended + job.invalid for job in self.jobs)
-        return {
-            "variant": self.variant,
-            "jobs": len(self.jobs),
-            "running": sum(job.state not in OVER for job in self.jobs),
-            "cancelled": sum(job.state == "cancelled" for job in self.jobs),
-            "completed": len(self.completed),
-            "answered_by_others": sum(job.answered_by != self.variant for job in self.completed),
-            "failures": _show(self.failures),
-            "calls": sum(job.calls for job in self.jobs),
-            "failed_calls": sum(job.failed_calls for job in self.jobs),
-            "cost": sum((job.cost for job in self.jobs if job.cost is not None), Decimal(0)),
-            "jobs_of_unknown_cost": sum(job.cost is None for job in self.over),
-            "cost_per_job": _show(estimate_mean(self.costs)),
-            "latency_s": {
-                "mean": _show(estimate_mean(self.took_s)),
-                "p50": _show(estimate_quantile(self.took_s, 0.5)),
-                "p95": _show(estimate_quantile(self.took_s, 0.95)),
-            },
-            "schema": {
-                "yield": _show(self.schema_yield),
-                "valid_at_first": _show(estimate_share(sum(job.valid for job in self.jobs), asked)),
-                "mended": sum(job.mended for job in self.jobs),
-                "invalid": sum(job.invalid for job in self.jobs),
-            },
-            "feedback": {
-                "score": _show(estimate_mean(self.scores)),
-                "labels": dict(Counter(job.label for job in self.jobs if job.label is not None).most_common(20)),
-            },
-        }
-
-    def against(self, base: "_Arm") -> dict[str, Any]:
-        """Less is better of failures, cost and latency, more of yield and score."""
-        return {
-            "variant": self.variant,
-            "against": base.variant,
-            "failures": _judge(share_difference(self.failures, base.failures), less=True),
-            "cost_per_job": _judge(mean_difference(self.costs, base.costs), less=True),
-            "latency_s": _judge(mean_difference(self.took_s, base.took_s), less=True),
-            "schema_yield": _judge(share_difference(self.schema_yield, base.schema_yield), less=False),
-            "score": _judge(mean_difference(self.scores, base.scores), less=False),
-        }
+    variant: str
+    jobs: int
+    completed: int
+    failed: int
+    cancelled: int
+    answered_itself: int
+    calls: int
+    failed_calls: int
+    unpriced_calls: int
+    spent: Decimal
+    uncertain: Decimal | None
+    priced: int
+    paid: Decimal
+    paid_squares: Decimal
+    timed: int
+    took_s: Decimal
+    took_s_squares: Decimal
+    valid: int
+    mended: int
+    invalid: int
+    schema_jobs: int
+    schema_completed: int
+    judged: int
+    scored: int
+    score: Decimal
+    emulated: bool
 
 
-def compare_variants(jobs: Sequence[Drawn]) -> dict[str, Any]:
-    """Every variant, the one that was drawn most first, and the others against it. Intervals are of 95 %."""
-    by_variant: defaultdict[str, list[Drawn]] = defaultdict(list)
-    for job in jobs:
-        by_variant[job.variant].append(job)
-    arms = [_Arm(variant, drawn) for variant, drawn in by_variant.items()]
-    arms.sort(key=lambda arm: (-len(arm.jobs), arm.variant))
+Latencies = Mapping[str, Mapping[int, float]]
+Labels = Mapping[str, Mapping[str, int]]
+
+
+def latency_ranks(sums: Sequence[VariantSums]) -> dict[str, list[int]]:
+    """Which of a variant's latencies, sorted (the first is 1), its quantiles and their intervals need."""
     return {
-        "jobs": len(jobs),
-        "variants": [arm.show() for arm in arms],
-        "comparisons": [arm.against(arms[0]) for arm in arms[1:]],
+        one.variant: sorted({rank for share in QUANTILES.values() for rank in _ranks(one, share) if rank is not None})
+        for one in sums
+        if one.timed
     }
 
 
-def _show(estimate: Estimate | None) -> dict[str, Any] | None:
-    return None if estimate is None else asdict(estimate)
+def compare_variants(sums: Sequence[VariantSums], latencies: Latencies, labels: Labels) -> dict[str, Any]:
+    """Every variant, and every other one against the first, the one that was drawn most. `latencies` are those that
+    `latency_ranks` asked for, by variant and rank; `labels` counts, by variant and label."""
+    ordered = sorted(sums, key=lambda one: (-one.jobs, one.variant))
+    pairs = [(one, ordered[0]) for one in ordered[1:]]
+    asked = sum(_pair(one, base, name) is not None for one, base in pairs for name in LESS_IS_BETTER)
+    confidence = 1 - (1 - CONFIDENCE) / max(1, asked)
+    return {
+        "jobs": sum(one.jobs for one in ordered),
+        "spent": sum((one.spent for one in ordered), Decimal(0)),
+        "confidence": CONFIDENCE,
+        "variants": [_show(one, latencies.get(one.variant, {}), labels.get(one.variant, {})) for one in ordered],
+        "comparisons": [_compare(one, base, confidence) for one, base in pairs],
+    }
 
 
-def _judge(difference: Estimate | None, *, less: bool) -> dict[str, Any] | None:
-    """A verdict only where the whole interval lies on one side of nothing, and on enough jobs."""
-    if difference is None or difference.low is None or difference.high is None:
+def _show(one: VariantSums, latencies: Mapping[int, float], labels: Mapping[str, int]) -> dict[str, Any]:
+    answers = one.valid + one.mended + one.invalid
+    return {
+        "variant": one.variant,
+        "emulated": one.emulated,
+        "jobs": one.jobs,
+        "running": one.jobs - one.completed - one.failed - one.cancelled,
+        "completed": one.completed,
+        "failed": one.failed,
+        "cancelled": one.cancelled,
+        "failures": _estimate(_measure(one, "failures")),
+        "failovers": _estimate(_share(one.completed - one.answered_itself, one.completed)),
+        "calls": one.calls,
+        "failed_calls": one.failed_calls,
+        "cost": {
+            "spent": one.spent,
+            "unpriced_calls": one.unpriced_calls,
+            "uncertain": one.uncertain,
+            "completed": one.paid,
+            "unknown_jobs": one.completed - one.priced,
+        },
+        "cost_per_job": _estimate(_measure(one, "cost_per_job"), MONEY_DIGITS),
+        "latency_s": {
+            "mean": _estimate(_measure(one, "latency_s")),
+            **{name: _quantile(one, share, latencies) for name, share in QUANTILES.items()},
+        },
+        "schema": {
+            "yield": _estimate(_measure(one, "schema_yield")),
+            "valid_at_first": _estimate(_share(one.valid, answers)),
+            "valid": one.valid,
+            "mended": one.mended,
+            "invalid": one.invalid,
+        },
+        "feedback": {
+            "jobs": one.judged,
+            "score": _estimate(_measure(one, "score")),
+            "labels": dict(sorted(labels.items(), key=lambda item: (-item[1], item[0]))),
+        },
+    }
+
+
+def _measure(one: VariantSums, name: str) -> Share | Moments | None:
+    """What is compared; None without observations."""
+    match name:
+        case "failures":
+            return _share(one.failed, one.failed + one.completed)
+        case "cost_per_job":
+            return Moments(one.paid, one.paid_squares, one.priced) if one.priced else None
+        case "latency_s":
+            return Moments(one.took_s, one.took_s_squares, one.timed) if one.timed else None
+        case "schema_yield":
+            return _share(one.schema_completed, one.schema_jobs)
+        case _:
+            return _share(one.score, one.scored)
+
+
+def _share(total: Decimal | int, n: int) -> Share | None:
+    return Share(Decimal(total), n) if n else None
+
+
+def _estimate(measure: Share | Moments | None, digits: int = TIME_DIGITS) -> dict[str, Any] | None:
+    if measure is None:
         return None
+    if isinstance(measure, Share):
+        return _figures(measure.value, share_interval(measure, CONFIDENCE), measure.n, digits)
+    return _figures(measure.mean, mean_interval(measure, CONFIDENCE), measure.n, digits)
+
+
+def _quantile(one: VariantSums, share: float, latencies: Mapping[int, float]) -> dict[str, Any] | None:
+    low, rank, high = _ranks(one, share) if one.timed else (None, 0, None)
+    if rank not in latencies:
+        return None
+    ends = (latencies.get(low) if low else None, latencies.get(high) if high else None)
+    return _figures(latencies[rank], ends, one.timed, TIME_DIGITS)
+
+
+def _ranks(one: VariantSums, share: float) -> tuple[int | None, int, int | None]:
+    return quantile_ranks(one.timed, share, CONFIDENCE)
+
+
+def _figures(value: Any, ends: tuple[Any, Any] | None, n: int, digits: int) -> dict[str, Any]:
+    low, high = (None if end is None else round(end, digits) for end in ends or (None, None))
+    return {"value": round(value, digits), "low": low, "high": high, "n": n}
+
+
+def _compare(one: VariantSums, base: VariantSums, confidence: float) -> dict[str, Any]:
+    return {
+        "variant": one.variant,
+        "against": base.variant,
+        "confidence": round(confidence, 6),
+        **{name: _judge(_pair(one, base, name), confidence, name) for name in LESS_IS_BETTER},
+    }
+
+
+def _pair(one: VariantSums, base: VariantSums, name: str) -> tuple[Share | Moments, Share | Moments] | None:
+    first, second = _measure(one, name), _measure(base, name)
+    return None if first is None or second is None else (first, second)
+
+
+def _judge(pair: tuple[Share | Moments, Share | Moments] | None, confidence: float, name: str) -> dict[str, Any] | None:
+    """A word only where the whole interval lies on one side of nothing, with enough observations of both. All intervals
+    of a readout hold together with `CONFIDENCE`, so that many comparisons find no more by chance than one."""
+    match pair:
+        case Share() as first, Share() as second:
+            value: Any = first.value - second.value
+            ends: tuple[Any, Any] | None = share_difference(first, second, confidence)
+        case Moments() as first, Moments() as second:
+            value, ends = first.mean - second.mean, mean_difference(first, second, confidence)
+        case _:
+            return None
+    n = min(first.n, second.n)
     verdict = "no difference seen"
-    if difference.n >= FEWEST and (difference.high < 0 or difference.low > 0):
-        verdict = "better" if (difference.value < 0) == less else "worse"
-    return {**asdict(difference), "verdict": verdict}
+    if ends is not None and n >= FEWEST and (ends[0] > 0 or ends[1] < 0):
+        verdict = "better" if (value < 0) == LESS_IS_BETTER[name] else "worse"
+    digits = MONEY_DIGITS if name == "cost_per_job" else TIME_DIGITS
+    return {**_figures(value, ends, n, digits), "verdict": verdict}

@@ -311,7 +311,8 @@ async def usage(since: str | None, until: str | None, batch_id: str | None, as_c
         writer.writerow(USAGE)
         writer.writerows([_plain(row[column]) for column in USAGE] for row in found["data"])
     else:
-        print_table(found["data"], USAGE)
+        drawn = any(row["variant"] is not None for row in found["data"])
+        print_table(found["data"], [column for column in USAGE if drawn or column != "variant"])
         click.echo(f"total: {say_cost(found['total_cost'])}")
 
 
