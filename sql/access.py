@@ -88,8 +88,3 @@ async def read_job_owner(db: Executor, job_id: UUID) -> FoundProject | None:
 async def select_api_keys(db: Executor) -> list[dict[str, Any]]:
     """Every key with its prefix, project and dates; the keys themselves are not known."""
     return [dict(row) for row in await db.fetch(statement("select_api_keys"))]
-
-
-async def revoke_api_key(db: Executor, prefix: str) -> bool:
-    """False when no key in force has this prefix."""
-    return await db.fetchval(statement("revoke_api_key"), prefix) is not None

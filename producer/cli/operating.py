@@ -1,6 +1,8 @@
 """Commands of operators: catalog, project, key. They act on the database directly."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from datetime import timedelta
@@ -38,6 +40,25 @@ def _with_database(work: Callable[[Any], Awaitable[R]]) -> R:
     with told_errors(), prepared() as settings:
         return asyncio.run(run(settings.database_url or "", settings.database_statement_cache))
     raise SystemExit(1)
+
+
+def _changing(work: Callable[[Any], Awaitable[R]]) -> R:
+    """Like `_with_database`, in one transaction of which the audit trail names the author: `cli USER`."""
+    from producer.admin.changing import changing
+
+    async def change(pool: Any) -> R:
+        async with changing(pool, f"cli {_user()}") as connection:
+            return await work(connection)
+
+    return _with_database(change)
+
+
+def _user() -> str:
+    """Who is logged in; their number where they have no name, as in a container."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 @click.command()
@@ -101,15 +122,15 @@ def project_create(name: str, if_missing: bool, as_json: bool) -> None:
     """Make a project and its first API key, which is shown this once."""
     from producer.keys import create_key, create_project
 
-    async def work(pool: Any) -> str:
+    async def work(db: Any) -> str:
         try:
-            return await create_project(pool, name)
+            return await create_project(db, name)
         except Conflict:
             if not if_missing:
                 raise
-            return await create_key(pool, project=name)
+            return await create_key(db, project=name)
 
-    key = _with_database(work)
+    key = _changing(work)
     if as_json:
         print_json({"project": name, "api_key": key})
     else:
@@ -146,13 +167,13 @@ def resume(project_name: str | None) -> None:
 def _set_paused(project_name: str | None, *, paused: bool) -> None:
     from sql.access import pause_everything, pause_project
 
-    async def work(pool: Any) -> None:
+    async def work(db: Any) -> None:
         if project_name is None:
-            await pause_everything(pool, paused)
-        elif not await pause_project(pool, project_name, paused):
+            await pause_everything(db, paused)
+        elif not await pause_project(db, project_name, paused):
             raise NotFound(f"there is no project {project_name!r}")
 
-    _with_database(work)
+    _changing(work)
     click.echo(f"{project_name or 'everything'}: {'paused' if paused else 'going on'}")
 
 
@@ -163,7 +184,7 @@ def key() -> None:
 
 @key.command("create")
 @click.option("--project", "project_name", default="default", show_default=True)
-@click.option("--scope", type=click.Choice(["jobs", "admin"]), default="jobs", show_default=True)
+@click.option("--scope", type=click.Choice(["jobs", "read", "admin"]), default="jobs", show_default=True)
 @click.option("--name", help="To tell keys apart.")
 @click.option("--expires-in-days", type=click.IntRange(1, 3650))
 @json_option
@@ -173,7 +194,7 @@ def key_create(project_name: str, scope: str, name: str | None, expires_in_days:
 
     expires_at = utc_now() + timedelta(days=expires_in_days) if expires_in_days else None
     owner = None if scope == "admin" else project_name
-    made = _with_database(lambda pool: create_key(pool, project=owner, name=name, expires_at=expires_at))
+    made = _changing(lambda db: create_key(db, project=owner, scopes=[scope], name=name, expires_at=expires_at))
     if as_json:
         print_json({"project": owner, "scope": scope, "api_key": made})
     else:
@@ -198,14 +219,10 @@ def key_list(as_json: bool) -> None:
 @key.command("revoke")
 @click.argument("prefix")
 def key_revoke(prefix: str) -> None:
-    """Revoke the key that begins with PREFIX, as `key list` shows it."""
-    from sql.access import revoke_api_key
+    """Revoke the key that begins with PREFIX, as `key list` shows it, or has this id."""
+    from producer.keys import end_key
 
-    async def work(pool: Any) -> None:
-        if not await revoke_api_key(pool, prefix):
-            raise NotFound(f"no key in force begins with {prefix!r}")
-
-    _with_database(work)
+    _changing(lambda db: end_key(db, prefix))
     click.echo(f"revoked {prefix}")
 
 

@@ -98,6 +98,8 @@ async def test_a_server_is_added_by_one_short_post_and_serves_within_a_second(
         ("prices", {"provider": "openai", "model_id": "no-such", "input_usd_per_mtok": 1}, "model_id"),
         ("prices", {"provider": "openai", "model_id": "gpt-6-luna", "threshold_input_usd_per_mtok": 1},
          "threshold_tokens"),
+        ("prices", {"provider": "openai", "model_id": "gpt-6-luna", "valid_from": "1950-01-01T00:00:00Z"}, "valid_from"),
+        ("prices", {"provider": "openai", "model_id": "gpt-6-luna", "valid_from": "2026-01-01T00:00:00"}, "valid_from"),
         ("voices", {"provider": "openai", "voice": "x", "provider_voice_id": " "}, "provider_voice_id"),
         ("voices", {"provider": "openai", "voice": "x"}, "provider_voice_id"),
         ("projects", {"name": "x", "settings": {"regoin": "eu"}}, "settings.regoin"),
