@@ -6,11 +6,24 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationError
 
 from core.errors import Problem
+from core.fingerprint import DEFAULT_MAX_ENTRIES, DEFAULT_TTL_S
 from core.jsonio import dump_json
 from core.request import JobRequest, Shape
 from core.request_checks import problems_of
 
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
+
+
+class CacheSettings(Shape):
+    """Whether and for how long answers are given again to identical requests."""
+
+    mode: Literal["use", "off"] = "use"
+    ttl_s: Annotated[float, Field(gt=0, le=10 * 365 * 86_400, strict=False)] = Field(
+        DEFAULT_TTL_S, description="How long an answer is given again; a week unless said."
+    )
+    max_entries: Annotated[int, Field(ge=0, le=100_000_000)] = Field(
+        DEFAULT_MAX_ENTRIES, description="Beyond it the oldest are forgotten."
+    )
 
 
 class ProjectSettings(Shape):
@@ -26,6 +39,7 @@ class ProjectSettings(Shape):
     audio_retention_days: Annotated[float, Field(ge=0, le=36_500, strict=False)] | None = Field(
         30.0, description="How long the bytes of narrations are kept; null for ever."
     )
+    cache: CacheSettings | None = None
 
 
 def settings_problems(settings: Mapping[str, Any]) -> list[Problem]:

@@ -10,7 +10,7 @@ from broker.health import HealthBoard
 from broker.queue import JobQueue
 from broker.wakeups import CANCELS, Wakeups
 from core.health import BreakerRule
-from core.settings import Settings, require_urls
+from core.settings import Settings, has_provider_keys, require_urls
 from producer.submit import Submitter
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
@@ -53,6 +53,11 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             health=HealthBoard(redis, BreakerRule()),
             wakeups=wakeups,
             cancels=Wakeups(redis, CANCELS),
-            submitter=Submitter(database, JobQueue(redis), catalog),
+            submitter=Submitter(
+                database,
+                JobQueue(redis),
+                catalog,
+                emulated=settings.emulator_url is not None and not has_provider_keys(),
+            ),
             storage=open_store(settings.storage_place),
         )

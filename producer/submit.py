@@ -14,16 +14,19 @@ from core.batcher import Batcher
 from core.clock import utc_now
 from core.errors import FactoryError, Forbidden, IdempotencyConflict, Problem, RequestRefused
 from core.explaining import why_no_route
+from core.fingerprint import cache_use
 from core.graph import find_cycle
 from core.health import Health
 from core.ids import new_id
 from core.jsonio import dump_json
 from core.logging import get_logger
 from core.request import JobRequest
+from sql.cache import answer_from_cache
 from sql.following import CatalogFollower
-from sql.jobs import claim_idempotency_key, insert_batch, insert_jobs
+from sql.jobs import claim_idempotency_key, insert_batch, insert_jobs, release_dependents
 from sql.patience import is_about_one
 from sql.pool import Database
+from sql.statements import Executor
 
 KEY_LIFE = timedelta(hours=24)
 
@@ -72,10 +75,12 @@ class BatchOrder:
 class Submitter:
     """From the moment an id is answered, its job is durable in Postgres."""
 
-    def __init__(self, database: Database, queue: JobQueue, catalog: CatalogFollower) -> None:
+    def __init__(self, database: Database, queue: JobQueue, catalog: CatalogFollower, *, emulated: bool) -> None:
+        """`emulated`: shipped endpoints are served by the emulator, so its answers are looked for."""
         self._database = database
         self._queue = queue
         self._catalog = catalog
+        self._emulated = emulated
         self._batcher: Batcher[Mapping[str, Any], None] = Batcher(self._submit_group, is_about_one=is_about_one)
 
     async def submit(self, caller: Caller, request: JobRequest, idempotency: Idempotency | None = None) -> UUID:
@@ -85,7 +90,7 @@ class Submitter:
             raise RequestRefused.of([Problem("goes with a batch: a single job comes after nothing", "after")])
         self.check(caller, [request], now)
         job_id = new_id()
-        row = _row(caller, request, job_id)
+        row = self._row(caller, request, job_id)
         if idempotency is None:
             await self._batcher.add(row)
             return job_id
@@ -97,14 +102,14 @@ class Submitter:
                 raise IdempotencyConflict
             if answer.job_id is not None and answer.job_id != job_id:
                 return answer.job_id
-            made_at = await insert_jobs(connection, [row])
-        await self._hand_over([row], made_at)
+            rows, made_at = await _insert(connection, [row])
+        await self._hand_over(rows, made_at)
         return job_id
 
     async def _submit_group(self, rows: Sequence[Mapping[str, Any]]) -> list[None]:
-        """Concurrent submits share an INSERT and a hand-over."""
-        made_at = await insert_jobs(self._database, list(map(dict, rows)))
-        await self._hand_over(rows, made_at)
+        """Concurrent submits share a look into the cache, an INSERT and a hand-over."""
+        made, made_at = await _insert(self._database, rows)
+        await self._hand_over(made, made_at)
         return [None] * len(rows)
 
     async def retry(self, caller: Caller, earlier: Mapping[str, Any]) -> UUID:
@@ -112,7 +117,7 @@ class Submitter:
         that its prompt refers to are those of the jobs it came after."""
         request = JobRequest.model_validate_json(dump_json(earlier["request"]))
         self.check(caller, [request], utc_now())
-        row = _row(caller, request, new_id()) | {"retry_of": earlier["id"], "after": _uuids(earlier["after"])}
+        row = self._row(caller, request, new_id()) | {"retry_of": earlier["id"], "after": _uuids(earlier["after"])}
         await self._batcher.add(row)
         job_id: UUID = row["id"]
         return job_id
@@ -124,7 +129,7 @@ class Submitter:
         ids = {request.key: new_id() for request in order.requests if request.key is not None}
         batch_id = new_id()
         rows = [
-            _row(
+            self._row(
                 caller,
                 request,
                 ids[request.key] if request.key is not None else new_id(),
@@ -146,8 +151,11 @@ class Submitter:
             await insert_batch(
                 connection, batch_id, caller.project_id, order.name, len(rows), None, dict(order.metadata or {})
             )
-            made_at = await insert_jobs(connection, rows)
-        await self._hand_over([row for row in rows if row["state"] == "queued"], made_at)
+            made, made_at = await _insert(connection, rows)
+            answered = {row["id"] for row in rows} - {row["id"] for row in made}
+            released = await release_dependents(connection, list(answered), None) if answered else []
+        free = {job.id for job in released if job.state == "queued"}
+        await self._hand_over([row for row in made if row["state"] == "queued" or row["id"] in free], made_at)
         return batch_id
 
     def check(self, caller: Caller, requests: Sequence[JobRequest], now: datetime, *, in_batch: bool = False) -> None:
@@ -180,6 +188,43 @@ class Submitter:
             raise ContextTooLong(f"the text is too long for every model behind {request.model!r}: {reasons[:2000]}")
         raise NoRoute(f"no model behind {request.model!r} can do this: {reasons[:2000]}")
 
+    def _row(
+        self,
+        caller: Caller,
+        request: JobRequest,
+        job_id: UUID,
+        *,
+        batch_id: UUID | None = None,
+        line: int | None = None,
+        after: Sequence[UUID] = (),
+    ) -> dict[str, Any]:
+        return {
+            "id": job_id,
+            "project_id": caller.project_id,
+            "batch_id": batch_id,
+            "line": line,
+            "key": request.key,
+            "after": _uuids(after),
+            "blockers": len(after),
+            "state": "waiting" if after else "queued",
+            "kind": request.kind.value,
+            "priority": request.priority,
+            "request": request.stored(),
+            "run_at": request.run_at,
+            "deadline_s": request.deadline_s,
+            "retry_of": None,
+            "metadata": request.metadata,
+            "fingerprint": self._fingerprint(caller, request, in_batch=batch_id is not None),
+        }
+
+    def _fingerprint(self, caller: Caller, request: JobRequest, *, in_batch: bool) -> str | None:
+        """In hex; None where the cache is not to be asked now: what comes later or after others is not known yet."""
+        if request.cache != "use" or request.after or request.run_at is not None:
+            return None
+        catalog, project_id = self._catalog.current, caller.project_id
+        use = cache_use(request, catalog, project_id, emulated=self._emulated, in_batch=in_batch)
+        return use.fingerprint.hex() if use else None
+
     async def _hand_over(self, rows: Sequence[Mapping[str, Any]], made_at: datetime) -> None:
         """The fast path. When Redis is away the jobs are durable all the same: a duty hands them over later."""
         try:
@@ -200,36 +245,16 @@ class Submitter:
         )
 
 
+async def _insert(db: Executor, rows: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping[str, Any]], datetime]:
+    """What the cache answers is completed as it is made. The rows that are left to be done, and when they were made."""
+    asked = [dict(row) for row in rows if row["fingerprint"]]
+    answered = await answer_from_cache(db, asked) if asked else set()
+    left = [dict(row) for row in rows if row["id"] not in answered]
+    return left, await insert_jobs(db, left) if left else utc_now()
+
+
 def _hashes(idempotency: Idempotency) -> tuple[bytes, bytes]:
     return hashlib.sha256(idempotency.key.encode()).digest(), hashlib.sha256(idempotency.body).digest()
-
-
-def _row(
-    caller: Caller,
-    request: JobRequest,
-    job_id: UUID,
-    *,
-    batch_id: UUID | None = None,
-    line: int | None = None,
-    after: Sequence[UUID] = (),
-) -> dict[str, Any]:
-    return {
-        "id": job_id,
-        "project_id": caller.project_id,
-        "batch_id": batch_id,
-        "line": line,
-        "key": request.key,
-        "after": _uuids(after),
-        "blockers": len(after),
-        "state": "waiting" if after else "queued",
-        "kind": request.kind.value,
-        "priority": request.priority,
-        "request": request.stored(),
-        "run_at": request.run_at,
-        "deadline_s": request.deadline_s,
-        "retry_of": None,
-        "metadata": request.metadata,
-    }
 
 
 def _uuids(ids: Sequence[UUID]) -> str:

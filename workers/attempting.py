@@ -17,9 +17,7 @@ from core.provider import ErrorKind, ProviderError
 from core.request import JobRequest, Kind
 from core.result import JobError
 from core.routing import Route, RoutePlan, Router
-from core.templates import TemplateFault, fill_templates, find_references
 from sql.calls import read_spending
-from sql.jobs import select_ancestor_results
 from sql.parts import Speaker
 from workers.asking import OneCall
 from workers.narrating import begin_narration
@@ -45,13 +43,7 @@ class Asker(Protocol):
 
 async def attempt(services: WorkerServices, run: JobRun, request: JobRequest, until: datetime) -> Outcome:
     """Try every route once, `invalid_response` twice. `until`: when this attempt must be over."""
-    job = run.job
-    try:
-        if find_references(request):
-            request = fill_templates(request, await select_ancestor_results(services.database, job.after))
-    except TemplateFault as fault:
-        return Fail(JobError("invalid_request", str(fault)))
-    now = utc_now()
+    job, now = run.job, utc_now()
     router = services.catalog.router
     plan = router.plan(request, job.project_id, services.health.current, now, str(job.id))
     walk = Walk(services, run, request, plan, router)

@@ -13,7 +13,7 @@ _AT_ONCE = 200
 
 
 class AudioExpiry:
-    """Bytes first, then the note that they are gone: a crash in between deletes once more. A part that another job
+    """Bytes first, then the note that they are gone: a crash in between deletes once more. What another job
     still names stays until that one's time has come."""
 
     def __init__(self, database: Database, storage: Store) -> None:

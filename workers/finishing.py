@@ -11,6 +11,7 @@ from broker.wakeups import Wakeups
 from core.batcher import Batcher
 from core.logging import get_logger
 from core.result import JobError
+from sql.cache import Landing, land_flights, promote_followers
 from sql.following import CatalogFollower
 from sql.jobs import EndedJob, FinishedJob, ReleasedJob, fail_dependents, finish_jobs, release_dependents
 from sql.patience import is_about_one, patiently
@@ -20,11 +21,12 @@ from workers.recovering import ticket_of
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """`named` is how the jobs that waited for it are told."""
+    """`named` is how the jobs that come after it are told. `landing`: its answer is given to identical requests."""
 
     job: EndedJob
     batch_id: UUID | None
     named: str
+    landing: Landing | None = None
 
 
 class Finisher:
@@ -46,7 +48,7 @@ class Finisher:
         await self._batcher.drain()
 
     async def _finish(self, group: Sequence[Ended]) -> list[FinishedJob | None]:
-        finished, released, downstream = await patiently(_record, self._database, group)
+        finished, released, told = await patiently(_record, self._database, group)
         queued = [job for job in released if job.state == "queued"]
         catalog = self._catalog.current
         try:
@@ -54,25 +56,33 @@ class Finisher:
         except (RedisError, OSError) as error:
             get_logger(__name__).warning("hand-over put off", jobs=len(queued), error=type(error).__name__)
         batches = {one.batch_id for one in group if one.batch_id is not None}
-        await self._wakeups.publish(*(one.job.id for one in group), *batches, *downstream)
+        await self._wakeups.publish(*(one.job.id for one in group), *batches, *told)
         return [finished.get(one.job.id) for one in group]
 
 
 async def _record(
     database: Database, group: Sequence[Ended]
-) -> tuple[dict[UUID, FinishedJob], list[ReleasedJob], list[UUID]]:
+) -> tuple[dict[UUID, FinishedJob], list[ReleasedJob], set[UUID]]:
+    """What was finished, what is to be put in line, and who else must hear of it."""
     released: list[ReleasedJob] = []
-    downstream: list[UUID] = []
+    told: set[UUID] = set()
     async with database.acquire() as connection, connection.transaction():
         rows, ids = [asdict(one.job) for one in group], [one.job.id for one in group]
         finished = {job.id: job for job in await finish_jobs(connection, rows, ids, None)}
-        waited_for = [one for one in group if one.batch_id is not None and one.job.id in finished]
-        if completed := [one.job.id for one in waited_for if one.job.state == "completed"]:
-            released = await release_dependents(connection, completed, None)
-        for one in waited_for:
-            if one.job.state != "completed":
+        mine = [one for one in group if one.job.id in finished]
+        completed = [one.job.id for one in mine if one.job.state == "completed" and one.batch_id is not None]
+        if landings := [asdict(one.landing) for one in mine if one.landing is not None]:
+            for other in await land_flights(connection, landings):
+                told |= {one for one in (other.id, other.batch_id) if one}
+                completed += [other.id] if other.batch_id is not None else []
+        if unanswered := [one.job.id for one in mine if one.job.state != "completed"]:
+            released += await promote_followers(connection, unanswered)
+        if completed:
+            released += await release_dependents(connection, completed, None)
+        for one in mine:
+            if one.job.state != "completed" and one.batch_id is not None:
                 reason = JobError(
                     "dependency_failed", f"job {one.named}, which this one comes after, is {one.job.state}"
                 )
-                downstream += await fail_dependents(connection, one.job.id, reason.as_dict(), None)
-    return finished, released, downstream
+                told |= set(await fail_dependents(connection, one.job.id, reason.as_dict(), None))
+    return finished, released, told

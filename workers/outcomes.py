@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from adapters.splitting import SpokenPart
+from core.fingerprint import CacheUse
 from core.request import JobRequest
 from core.routing import Route
 from sql.jobs import StartedJob
@@ -11,12 +12,13 @@ from sql.parts import Part
 from workers.calling import Answered
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JobRun:
-    """A started job and its deadline by this machine's clock."""
+    """A started job and its deadline by this machine's clock. `cache`: what the cache is to it, once that is known."""
 
     job: StartedJob
     deadline: datetime | None
+    cache: CacheUse | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from adapters.joining import PARAGRAPH_PAUSE_S, SENTENCE_PAUSE_S, JoinedFile
 from adapters.splitting import SpokenPart
 from core.request import AUDIO_TYPES
 from core.result import Audio, Result, Usage, Word
+from sql.cache import insert_part_hits
 from sql.jobs import StartedJob
 from sql.parts import Part
 from storage.store import Store
@@ -25,6 +26,8 @@ async def finish_narration(services: WorkerServices, job: StartedJob, narrated: 
         key = f"{job.project_id}/{job.id}/{job.fence}.{narrated.format}"
         audio = await _join(services.storage, key, narrated)
     bought = {part.text_hash: part for _, part in narrated.parts}.values()
+    if found := [part.text_hash for part in bought if part.found]:
+        await insert_part_hits(services.database, job.id, found)
     return Result(
         content=None,
         model=narrated.route.model.model_id,

@@ -31,6 +31,7 @@ from workers.cancelling import LostCancels
 from workers.expiring import EVERY_S as AUDIO_EVERY_S
 from workers.expiring import AudioExpiry
 from workers.finishing import Finisher
+from workers.flights import EVICT_EVERY_S, SWEEP_EVERY_S, CacheEviction, Flights, FlightSweep
 from workers.health import RouteHealth
 from workers.ledger import Ledger
 from workers.recovering import EVERY_S, Recovery
@@ -53,6 +54,7 @@ class WorkerServices:
     acknowledged: Batcher[Held, int]
     ledger: Ledger
     finisher: Finisher
+    flights: Flights
     wakeups: Wakeups
     providers: ProviderPool
     outbound: Outbound
@@ -106,6 +108,8 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             Looper("recovery", recovery.step, EVERY_S),
             Looper("cancels", LostCancels(database, running).step, 2.0),
             Looper("audio expiry", AudioExpiry(database, storage).step, AUDIO_EVERY_S),
+            Looper("flights", FlightSweep(database, queue, catalog, owner).step, SWEEP_EVERY_S),
+            Looper("cache", CacheEviction(database, catalog).step, EVICT_EVERY_S),
         ):
             duty.start()
             stack.push_async_callback(duty.stop)
@@ -126,6 +130,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             acknowledged=acknowledged,
             ledger=ledger,
             finisher=finisher,
+            flights=Flights(database),
             wakeups=wakeups,
             providers=providers,
             outbound=outbound,

@@ -1,8 +1,7 @@
 """The story of one job, from claim to notify."""
 
 import asyncio
-from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -11,21 +10,24 @@ from redis.exceptions import RedisError
 from core.clock import utc_now
 from core.errors import FactoryError
 from core.failover import Fail, RetryAt
+from core.fingerprint import cache_use
 from core.jsonio import dump_json
 from core.logging import get_logger
-from core.request import JobRequest, Kind
-from core.result import JobError, Result
+from core.request import JobRequest
+from core.result import JobError
+from core.templates import TemplateFault, fill_templates, find_references
+from sql.cache import read_answer
 from sql.calls import abandon_calls
-from sql.jobs import EndedJob, StartedJob, requeue_job
-from sql.patience import GONE, patiently
+from sql.jobs import StartedJob, requeue_job, select_ancestor_results
+from sql.patience import GONE
 from storage.store import NotStored, StorageUnavailable
 from workers.attempting import attempt
 from workers.calling import FenceLost
-from workers.endings import Back, Ending, Over
-from workers.finishing import Ended
+from workers.endings import Ending
 from workers.outcomes import Done, JobRun, Narrated
 from workers.recording import finish_narration
 from workers.services import WorkerServices
+from workers.settling import CANCELLED, EXPIRED, Known, Parked, Settled, Stopped, put_back, result_of, settle
 
 AWAY_S = 2.0
 
@@ -48,24 +50,11 @@ async def run_job(ctx: dict[str, Any], job: StartedJob) -> Ending:
             raise
         except (*GONE, RedisError) as error:
             get_logger(__name__).warning("put back: a server is away", error=type(error).__name__)
-            return await _put_back(services, job, AWAY_S, counted=False)
+            return await put_back(services, run, AWAY_S, counted=False)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller learns of it
             get_logger(__name__).exception("a fault of ours")
             outcome = Fail(_our_fault(error))
-        return await asyncio.shield(_settle(services, run, outcome))
-
-
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """The job ends without an answer, in the state `cancelled` or `expired`."""
-
-    state: str
-    error: JobError
-
-
-Settled = Result | RetryAt | Fail | Stopped
-CANCELLED = Stopped("cancelled", JobError("cancelled", "cancelled by its caller"))
-EXPIRED = Stopped("expired", JobError("deadline", "the deadline passed before it could run"))
+        return await asyncio.shield(settle(services, run, outcome))
 
 
 async def _work(services: WorkerServices, run: JobRun) -> Settled:
@@ -82,14 +71,7 @@ async def _work(services: WorkerServices, run: JobRun) -> Settled:
     try:
         with services.running.running(job.id):
             try:
-                request = JobRequest.model_validate_json(dump_json(job.request))
-                match await attempt(services, run, request, until):
-                    case Done() as done:
-                        return _result_of(done)
-                    case Narrated() as narrated:
-                        return await finish_narration(services, job, narrated)
-                    case other:
-                        return other
+                return await _answer(services, run, until)
             except asyncio.CancelledError:
                 task = asyncio.current_task()
                 if services.running.was_cancelled(job.id) and task is not None:
@@ -98,6 +80,8 @@ async def _work(services: WorkerServices, run: JobRun) -> Settled:
                 raise
     except FenceLost:
         return CANCELLED
+    except TemplateFault as fault:
+        return Fail(JobError("invalid_request", str(fault)))
     except (StorageUnavailable, NotStored) as error:
         if job.attempts >= services.settings.max_attempts:
             return Fail(JobError(StorageUnavailable.code, str(error)))
@@ -106,80 +90,46 @@ async def _work(services: WorkerServices, run: JobRun) -> Settled:
         return Fail(JobError(error.code, error.message))
 
 
+async def _answer(services: WorkerServices, run: JobRun, until: datetime) -> Settled:
+    """Out of the cache, else from the job that is getting it already, else from a provider."""
+    request = await _read_request(services, run.job)
+    if (known := await _look_up(services, run, request)) is not None:
+        return known
+    match await attempt(services, run, request, until):
+        case Done() as done:
+            return result_of(done)
+        case Narrated() as narrated:
+            return await finish_narration(services, run.job, narrated)
+        case other:
+            return other
+
+
+async def _read_request(services: WorkerServices, job: StartedJob) -> JobRequest:
+    """As the provider is to get it: what refers to the answers of other jobs is filled in. Raises TemplateFault."""
+    request = JobRequest.model_validate_json(dump_json(job.request))
+    if not find_references(request):
+        return request
+    return fill_templates(request, await select_ancestor_results(services.database, job.after))
+
+
+async def _look_up(services: WorkerServices, run: JobRun, request: JobRequest) -> Known | Parked | Stopped | None:
+    """Is the answer known, or on its way to another job? None: this job makes the call."""
+    job, catalog = run.job, services.catalog.current
+    emulated, in_batch = services.emulator_url is not None, job.batch_id is not None
+    run.cache = use = cache_use(request, catalog, job.project_id, emulated=emulated, in_batch=in_batch)
+    if use is None or not use.looks_up:
+        return None
+    boarded, ending = await services.flights.board(job, use)
+    match boarded.part:
+        case "gone":
+            return CANCELLED
+        case "waits":
+            return Parked(ending)
+        case "found" if boarded.source and (answer := await read_answer(services.database, boarded.source)):
+            return Known(boarded.source, answer)
+        case _:
+            return None
+
+
 def _our_fault(error: Exception) -> JobError:
     return JobError("internal", f"the factory failed at this job ({type(error).__name__}); see the worker's log")
-
-
-async def _settle(services: WorkerServices, run: JobRun, outcome: Settled) -> Ending:
-    """Write it down, whatever it is. A server that is away is waited for."""
-    job = run.job
-    match outcome:
-        case Result():
-            return await _finish(services, job, "completed", outcome, None)
-        case Fail(error=error):
-            expired = run.deadline is not None and utc_now() >= run.deadline
-            if expired:
-                error = JobError("deadline", "the deadline passed; the last word was: " + error.message, error.provider)
-            return await _finish(services, job, "expired" if expired else "failed", None, error)
-        case RetryAt(run_at=run_at, counted=counted):
-            delay_s = max(0.0, (run_at - utc_now()).total_seconds())
-            get_logger(__name__).info("retry later", delay_s=round(delay_s, 3), attempts=job.attempts)
-            return await _put_back(services, job, delay_s, counted=counted)
-        case Stopped(state=state, error=error):
-            return await _finish(services, job, state, None, error)
-
-
-async def _put_back(services: WorkerServices, job: StartedJob, delay_s: float, *, counted: bool) -> Ending:
-    delay = timedelta(seconds=delay_s)
-    if await patiently(requeue_job, services.database, job.id, job.fence, delay, 0 if counted else 1):
-        await services.wakeups.publish(job.id, job.batch_id)
-        return Back(delay_s)
-    return await _finish(services, job, CANCELLED.state, None, CANCELLED.error)
-
-
-def _result_of(done: Done) -> Result:
-    answer = done.answered.answer
-    return Result(
-        content=answer.content if done.request.kind is Kind.text else None,
-        model=answer.model,
-        provider=done.route.model.provider,
-        usage=answer.usage,
-        cost_usd=None,
-        finish_reason=answer.finish_reason if done.request.kind is Kind.text else None,
-        parsed=done.answered.parsed,
-        tool_calls=answer.tool_calls,
-        embeddings=answer.embeddings,
-        warnings=answer.warnings,
-        variant=done.route.variant,
-        schema=done.answered.schema,
-    )
-
-
-async def _finish(
-    services: WorkerServices, job: StartedJob, state: str, result: Result | None, error: JobError | None
-) -> Ending:
-    """Record together with what else ends now, then notify."""
-    named = job.key or str(job.id)
-    ended = EndedJob(
-        id=job.id,
-        fence=job.fence,
-        state=state,
-        result=result.as_dict() if result else None,
-        error=error.as_dict() if error else None,
-        provider=result.provider if result else error.provider if error else None,
-        model=result.model if result else None,
-        variant=result.variant if result else None,
-        usage=result.usage.as_dict() if result else None,
-        cached=result.cached if result else False,
-    )
-    recorded = await services.finisher.finish(Ended(ended, job.batch_id, named))
-    if recorded is None:
-        get_logger(__name__).warning("fenced out", state=state)
-        return Over()
-    get_logger(__name__).info(
-        state,
-        model=result.model if result else None,
-        error=error.kind if error else None,
-        cost_usd=str(recorded.cost) if recorded.cost is not None else None,
-    )
-    return Over()

@@ -1,0 +1,132 @@
+"""What makes two requests ask for the same answer, and what a project's policy says about giving it again.
+
+The hash is over the request in one canonical form: written as a prompt or as messages, with a default said or left
+out, in whatever order of keys, the same question has the same hash. Who asks, when, how urgently and under which name
+is not in it; the namespace of a project is the table's key.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from core.catalog import Catalog, Project
+from core.request import JobRequest, Kind
+
+VERSION = 1
+DEFAULT_TTL_S = 7 * 86_400.0
+DEFAULT_MAX_ENTRIES = 100_000
+
+_NOT_ASKED = frozenset(
+    {
+        "project", "model", "prompt", "input", "messages", "stop", "requirements", "response_format", "metadata", "key",
+        "after", "priority", "deadline_s", "run_at", "cache", "voice_policy",
+    }
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class CachePolicy:
+    """`projects.settings.cache`. `max_entries`: beyond it the oldest go."""
+
+    on: bool = True
+    ttl_s: float = DEFAULT_TTL_S
+    max_entries: int = DEFAULT_MAX_ENTRIES
+
+
+@dataclass(frozen=True, slots=True)
+class CacheUse:
+    """What the cache is to one job. `looks_up` is False for `refresh`: a new answer, for others to find."""
+
+    fingerprint: bytes
+    looks_up: bool
+    ttl_s: float
+
+
+def policy_of(project: Project | None) -> CachePolicy:
+    """What is said wrongly counts as not said; it is among the configuration's faults."""
+    said = project.settings.get("cache") if project else None
+    if not isinstance(said, Mapping):
+        return CachePolicy()
+    ttl_s, most = said.get("ttl_s"), said.get("max_entries")
+    return CachePolicy(
+        on=said.get("mode") != "off",
+        ttl_s=float(ttl_s) if isinstance(ttl_s, int | float) and ttl_s > 0 else DEFAULT_TTL_S,
+        max_entries=most if isinstance(most, int) and most >= 0 else DEFAULT_MAX_ENTRIES,
+    )
+
+
+def cache_use(
+    request: JobRequest, catalog: Catalog, project_id: UUID, *, emulated: bool, in_batch: bool
+) -> CacheUse | None:
+    """None where the cache has no part in the job. `emulated`: shipped endpoints are served by the emulator, whose
+    answers are nobody else's. Narrations of a batch that keep its voice are not answered as a whole, only part by
+    part: an earlier narration may have another voice. Where each job draws its model, each job gets its own answer."""
+    policy = policy_of(catalog.projects.get(project_id))
+    if not policy.on or request.cache == "off":
+        return None
+    if in_batch and request.kind is Kind.speech and request.voice_policy == "keep":
+        return None
+    if _drawn_by(request, catalog, project_id) == "job":
+        return None
+    found = fingerprint_of(request, catalog, project_id, emulated=emulated)
+    return CacheUse(found, request.cache == "use", policy.ttl_s)
+
+
+def fingerprint_of(request: JobRequest, catalog: Catalog, project_id: UUID | None, *, emulated: bool) -> bytes:
+    """SHA-256 of the canonical request; 32 bytes."""
+    alias = catalog.find_alias(request.model, project_id)
+    asked: dict[str, Any] = {
+        "version": VERSION,
+        "emulated": emulated,
+        "model": [alias.alias, str(alias.project_id), alias.revision] if alias else request.model,
+        "drawn_by": _drawn_by(request, catalog, project_id),
+        "voice_means": _voices(request.voice, catalog),
+        **{name: value for name, value in _said(request).items() if name not in _NOT_ASKED},
+        **_canonical(request),
+    }
+    text = json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
+    return hashlib.sha256(text.encode()).digest()
+
+
+def _drawn_by(request: JobRequest, catalog: Catalog, project_id: UUID | None) -> str | None:
+    """What decides which target of a weighted alias a request draws: experiments stay what they are."""
+    alias = catalog.find_alias(request.model, project_id)
+    if alias is None or alias.strategy != "weighted" or alias.split_by == "project":
+        return None
+    value = request.metadata.get(alias.split_by.removeprefix("metadata.")) if alias.split_by != "job" else None
+    return "job" if value is None else f"{alias.split_by}={value}"
+
+
+def _said(request: JobRequest) -> dict[str, Any]:
+    return request.model_dump(mode="json", exclude_defaults=True, exclude=set(_NOT_ASKED))
+
+
+def _canonical(request: JobRequest) -> dict[str, Any]:
+    """What can be said in more than one way, in one."""
+    asked: dict[str, Any] = {"kind": request.kind.value}
+    if request.kind is Kind.text:
+        asked["messages"] = [turn.model_dump(mode="json", exclude_defaults=True) for turn in request.turns]
+    else:
+        asked["input"] = request.texts
+    if request.stop:
+        asked["stop"] = [request.stop] if isinstance(request.stop, str) else request.stop
+    if request.wants_json and request.response_format:
+        asked["response_format"] = request.response_format.model_dump(mode="json", exclude_defaults=True)
+    if request.requirements:
+        needs = request.requirements.model_dump(mode="json", exclude_defaults=True, exclude={"max_cost_usd"})
+        if needs:
+            asked["requirements"] = needs | {"capabilities": sorted(set(request.requirements.capabilities))}
+    return asked
+
+
+def _voices(voice: str | None, catalog: Catalog) -> list[Any] | None:
+    """What a semantic voice is with each provider now."""
+    if voice is None or voice not in catalog.voice_names:
+        return None
+    rows = (one for (name, _), one in catalog.voices.items() if name == voice)
+    return sorted(
+        [one.provider, one.provider_voice_id, json.dumps(one.settings, sort_keys=True, default=str)] for one in rows
+    )

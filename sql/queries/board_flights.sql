@@ -1,0 +1,1 @@
+SELECT id, part, source FROM factory.board_flights($1::jsonb)

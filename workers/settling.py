@@ -1,0 +1,151 @@
+"""The end of an attempt, whatever it was, written down."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from core.clock import utc_now
+from core.failover import Fail, RetryAt
+from core.logging import get_logger
+from core.request import Kind
+from core.result import JobError, Result
+from sql.cache import CachedAnswer, Landing
+from sql.jobs import EndedJob, StartedJob, requeue_job
+from sql.patience import patiently
+from workers.endings import Back, Ending, Over
+from workers.finishing import Ended
+from workers.outcomes import Done, JobRun
+from workers.services import WorkerServices
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The job ends without an answer, in the state `cancelled` or `expired`."""
+
+    state: str
+    error: JobError
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """The job `source` has answered the same request."""
+
+    source: UUID
+    answer: CachedAnswer
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """The job waits for another that is being answered; `ending` is what the queue is told."""
+
+    ending: Ending
+
+
+Settled = Result | RetryAt | Fail | Stopped | Known | Parked
+CANCELLED = Stopped("cancelled", JobError("cancelled", "cancelled by its caller"))
+EXPIRED = Stopped("expired", JobError("deadline", "the deadline passed before it could run"))
+
+
+async def settle(services: WorkerServices, run: JobRun, outcome: Settled) -> Ending:
+    """Write it down, whatever it is. A server that is away is waited for."""
+    job = run.job
+    match outcome:
+        case Result():
+            return await _finish(services, run, "completed", outcome, None)
+        case Known():
+            return await _finish_known(services, run, outcome)
+        case Parked(ending=ending):
+            return ending
+        case Fail(error=error):
+            expired = run.deadline is not None and utc_now() >= run.deadline
+            if expired:
+                error = JobError("deadline", "the deadline passed; the last word was: " + error.message, error.provider)
+            return await _finish(services, run, "expired" if expired else "failed", None, error)
+        case RetryAt(run_at=run_at, counted=counted):
+            delay_s = max(0.0, (run_at - utc_now()).total_seconds())
+            get_logger(__name__).info("retry later", delay_s=round(delay_s, 3), attempts=job.attempts)
+            return await put_back(services, run, delay_s, counted=counted)
+        case Stopped(state=state, error=error):
+            return await _finish(services, run, state, None, error)
+
+
+async def put_back(services: WorkerServices, run: JobRun, delay_s: float, *, counted: bool) -> Ending:
+    """Queued again, for later; a job that is being cancelled ends instead."""
+    job = run.job
+    delay = timedelta(seconds=delay_s)
+    if await patiently(requeue_job, services.database, job.id, job.fence, delay, 0 if counted else 1):
+        await services.wakeups.publish(job.id, job.batch_id)
+        return Back(delay_s)
+    return await _finish(services, run, CANCELLED.state, None, CANCELLED.error)
+
+
+def result_of(done: Done) -> Result:
+    answer = done.answered.answer
+    return Result(
+        content=answer.content if done.request.kind is Kind.text else None,
+        model=answer.model,
+        provider=done.route.model.provider,
+        usage=answer.usage,
+        cost_usd=None,
+        finish_reason=answer.finish_reason if done.request.kind is Kind.text else None,
+        parsed=done.answered.parsed,
+        tool_calls=answer.tool_calls,
+        embeddings=answer.embeddings,
+        warnings=answer.warnings,
+        variant=done.route.variant,
+        schema=done.answered.schema,
+    )
+
+
+async def _finish(
+    services: WorkerServices, run: JobRun, state: str, result: Result | None, error: JobError | None
+) -> Ending:
+    job, use = run.job, run.cache
+    ended = EndedJob(
+        id=job.id,
+        fence=job.fence,
+        state=state,
+        result=result.as_dict() if result else None,
+        error=error.as_dict() if error else None,
+        provider=result.provider if result else error.provider if error else None,
+        model=result.model if result else None,
+        variant=result.variant if result else None,
+        usage=result.usage.as_dict() if result else None,
+        cached=result.cached if result else False,
+    )
+    landing = Landing(job.id, job.project_id, use.fingerprint.hex(), use.ttl_s) if result and use else None
+    return await _record(services, job, ended, landing)
+
+
+async def _finish_known(services: WorkerServices, run: JobRun, known: Known) -> Ending:
+    """With the answer of another job, which costs nothing."""
+    job, answer, use = run.job, known.answer, run.cache
+    ended = EndedJob(
+        id=job.id,
+        fence=job.fence,
+        state="completed",
+        result=answer.result | {"cached": True, "cost": 0},
+        provider=answer.provider,
+        model=answer.model,
+        variant=answer.variant,
+        usage=answer.usage,
+        cached=True,
+    )
+    landing = Landing(job.id, job.project_id, use.fingerprint.hex(), None, known.source) if use else None
+    return await _record(services, job, ended, landing)
+
+
+async def _record(services: WorkerServices, job: StartedJob, ended: EndedJob, landing: Landing | None) -> Ending:
+    """Together with what else ends now; then those who wait are told."""
+    recorded = await services.finisher.finish(Ended(ended, job.batch_id, job.key or str(job.id), landing))
+    if recorded is None:
+        get_logger(__name__).warning("fenced out", state=ended.state)
+        return Over()
+    get_logger(__name__).info(
+        ended.state,
+        model=ended.model,
+        error=ended.error["kind"] if ended.error else None,
+        cost_usd=str(recorded.cost) if recorded.cost is not None else None,
+        cached=ended.cached,
+    )
+    return Over()
