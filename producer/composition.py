@@ -46,6 +46,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         wakeups = Wakeups(redis)
         wakeups.start()
         stack.push_async_callback(wakeups.stop)
+        storage = open_store(settings.storage_place)
         yield Services(
             settings=settings,
             database=database,
@@ -57,7 +58,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 database,
                 JobQueue(redis),
                 catalog,
+                storage,
                 emulated=settings.emulator_url is not None and not has_provider_keys(),
             ),
-            storage=open_store(settings.storage_place),
+            storage=storage,
         )

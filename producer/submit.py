@@ -21,12 +21,13 @@ from core.ids import new_id
 from core.jsonio import dump_json
 from core.logging import get_logger
 from core.request import JobRequest
-from sql.cache import answer_from_cache
+from sql.cache import answer_from_cache, forget_entry, select_cached_audio
 from sql.following import CatalogFollower
 from sql.jobs import claim_idempotency_key, insert_batch, insert_jobs, release_dependents
 from sql.patience import is_about_one
 from sql.pool import Database
 from sql.statements import Executor
+from storage.store import Store
 
 KEY_LIFE = timedelta(hours=24)
 
@@ -75,11 +76,14 @@ class BatchOrder:
 class Submitter:
     """From the moment an id is answered, its job is durable in Postgres."""
 
-    def __init__(self, database: Database, queue: JobQueue, catalog: CatalogFollower, *, emulated: bool) -> None:
+    def __init__(
+        self, database: Database, queue: JobQueue, catalog: CatalogFollower, storage: Store, *, emulated: bool
+    ) -> None:
         """`emulated`: shipped endpoints are served by the emulator, so its answers are looked for."""
         self._database = database
         self._queue = queue
         self._catalog = catalog
+        self._storage = storage
         self._emulated = emulated
         self._batcher: Batcher[Mapping[str, Any], None] = Batcher(self._submit_group, is_about_one=is_about_one)
 
@@ -102,13 +106,13 @@ class Submitter:
                 raise IdempotencyConflict
             if answer.job_id is not None and answer.job_id != job_id:
                 return answer.job_id
-            rows, made_at = await _insert(connection, [row])
+            rows, made_at = await self._insert(connection, [row])
         await self._hand_over(rows, made_at)
         return job_id
 
     async def _submit_group(self, rows: Sequence[Mapping[str, Any]]) -> list[None]:
         """Concurrent submits share a look into the cache, an INSERT and a hand-over."""
-        made, made_at = await _insert(self._database, rows)
+        made, made_at = await self._insert(self._database, rows)
         await self._hand_over(made, made_at)
         return [None] * len(rows)
 
@@ -151,12 +155,34 @@ class Submitter:
             await insert_batch(
                 connection, batch_id, caller.project_id, order.name, len(rows), None, dict(order.metadata or {})
             )
-            made, made_at = await _insert(connection, rows)
+            made, made_at = await self._insert(connection, rows)
             answered = {row["id"] for row in rows} - {row["id"] for row in made}
             released = await release_dependents(connection, list(answered), None) if answered else []
         free = {job.id for job in released if job.state == "queued"}
         await self._hand_over([row for row in made if row["state"] == "queued" or row["id"] in free], made_at)
         return batch_id
+
+    async def _insert(
+        self, db: Executor, rows: Sequence[Mapping[str, Any]]
+    ) -> tuple[Sequence[Mapping[str, Any]], datetime]:
+        """What the cache answers is completed as it is made. The rows that are left to be done, and when they were
+        made."""
+        await self._forget_lost_audio(db, rows)
+        asked = [dict(row) for row in rows if row["fingerprint"]]
+        answered = await answer_from_cache(db, asked) if asked else set()
+        left = [dict(row) for row in rows if row["id"] not in answered]
+        return left, await insert_jobs(db, left) if left else utc_now()
+
+    async def _forget_lost_audio(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> None:
+        """A recording that somebody deleted from the store is no answer."""
+        spoken: dict[UUID, list[bytes]] = {}
+        for row in rows:
+            if row["kind"] == "speech" and row["fingerprint"]:
+                spoken.setdefault(row["project_id"], []).append(bytes.fromhex(row["fingerprint"]))
+        for project_id, fingerprints in spoken.items():
+            for fingerprint, key in (await select_cached_audio(db, project_id, fingerprints)).items():
+                if not await self._storage.has(key):
+                    await forget_entry(db, project_id, fingerprint)
 
     def check(self, caller: Caller, requests: Sequence[JobRequest], now: datetime, *, in_batch: bool = False) -> None:
         """Everything that can be said before a job is accepted; raises RequestRefused."""
@@ -243,14 +269,6 @@ class Submitter:
             score=score_of(row["priority"], made_at),
             delay_s=(row["run_at"] - made_at).total_seconds() if row["run_at"] else 0.0,
         )
-
-
-async def _insert(db: Executor, rows: Sequence[Mapping[str, Any]]) -> tuple[Sequence[Mapping[str, Any]], datetime]:
-    """What the cache answers is completed as it is made. The rows that are left to be done, and when they were made."""
-    asked = [dict(row) for row in rows if row["fingerprint"]]
-    answered = await answer_from_cache(db, asked) if asked else set()
-    left = [dict(row) for row in rows if row["id"] not in answered]
-    return left, await insert_jobs(db, left) if left else utc_now()
 
 
 def _hashes(idempotency: Idempotency) -> tuple[bytes, bytes]:

@@ -122,6 +122,17 @@ async def find_cached(db: Executor, project_id: UUID, fingerprints: list[bytes])
     return {row["fingerprint"] for row in await db.fetch(statement("find_cached"), project_id, fingerprints)}
 
 
+async def select_cached_audio(db: Executor, project_id: UUID, fingerprints: list[bytes]) -> dict[bytes, str]:
+    """Where the recordings are that the cache would give."""
+    rows = await db.fetch(statement("select_cached_audio"), project_id, fingerprints)
+    return {row["fingerprint"]: row["storage_key"] for row in rows}
+
+
+async def forget_entry(db: Executor, project_id: UUID, fingerprint: bytes) -> None:
+    """The answer cannot be given any more."""
+    await db.execute(statement("forget_entry"), project_id, fingerprint)
+
+
 async def clear_cache(db: Executor, project_id: UUID) -> int:
     """Forget all of a project's answers. How many there were."""
     return len(await db.fetch(statement("clear_cache"), project_id))

@@ -139,6 +139,13 @@ class Store:
         with self._told_errors(key):
             return (await obstore.head_async(self._store, _checked(key)))["size"]
 
+    async def has(self, key: str) -> bool:
+        try:
+            await self.size(key)
+        except NotStored:
+            return False
+        return True
+
     async def delete(self, keys: Sequence[str]) -> None:
         """What is not there is fine. A folder that is empty then goes, too."""
         for first in range(0, len(keys), _DELETED_AT_ONCE):

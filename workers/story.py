@@ -126,7 +126,10 @@ async def _look_up(services: WorkerServices, run: JobRun, request: JobRequest) -
         case "waits":
             return Parked(ending)
         case "found" if boarded.source and (answer := await read_answer(services.database, boarded.source)):
-            return Known(boarded.source, answer)
+            audio = answer.result.get("audio")
+            if audio is None or await services.storage.has(audio["storage_key"]):
+                return Known(boarded.source, answer)
+            return None
         case _:
             return None
 

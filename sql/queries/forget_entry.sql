@@ -1,0 +1,1 @@
+DELETE FROM factory.cache_entries WHERE project_id = $1::uuid AND fingerprint = $2::bytea
