@@ -15,6 +15,7 @@ BENCHES = {
     "speech-calls": "tests.bench.speech_calls",
     "queue": "tests.bench.queue_engine",
     "routing": "tests.bench.routing",
+    "cache": "tests.bench.cache",
 }
 
 

