@@ -154,6 +154,15 @@ class FactoryClient:
         """`{"data": [by provider, model, kind and day], "total_cost"}`; times are RFC 3339."""
         return await self._get("/v1/usage", {"batch_id": batch_id, "since": since, "until": until})
 
+    async def cache(self, since: str | None = None) -> dict[str, Any]:
+        """What the project's cache holds and has saved."""
+        return await self._get("/v1/cache", {"since": since})
+
+    async def clear_cache(self) -> int:
+        """Forget every answer. How many there were."""
+        forgotten: int = (await self._ask("DELETE", "/v1/cache", repeatable=True))["forgotten"]
+        return forgotten
+
     async def experiment(self, alias: str, *, since: str | None = None, until: str | None = None) -> dict[str, Any]:
         """The variants of a weighted alias beside each other; times are RFC 3339."""
         return await self._get(_place("experiments", alias), {"since": since, "until": until})

@@ -48,6 +48,8 @@ async def wait_for_job(services: Services, caller: Caller, job_id: UUID, wait_s:
             if row is None:
                 raise NotFound
             left_s = until - time.monotonic()
+            if row["state"] in TERMINAL and row["started_at"] is None:  # never called a provider
+                return present_job(row, [], caller.project)
             if row["state"] in TERMINAL or left_s <= 0:
                 return await load_job(services, caller, job_id)
             await _changed_within(changed, min(left_s, LOOK_AGAIN_S))

@@ -4,7 +4,7 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 from core.errors import ServiceUnavailable
-from producer.api import audio, batches, experiments, feedback, jobs, routes, usage, voices
+from producer.api import audio, batches, cache, experiments, feedback, jobs, routes, usage, voices
 from producer.api.access import ServicesOf
 from producer.api.admin import router as admin
 from producer.api.jobs import json_response
@@ -23,7 +23,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     app.state.services = services
     app.state.local_project = local_project
     install_problem_handlers(app)
-    for part in (jobs, feedback, audio, batches, usage, experiments, voices, routes, admin):
+    for part in (jobs, feedback, audio, batches, usage, cache, experiments, voices, routes, admin):
         app.include_router(part.router)
 
     @app.get("/healthz", tags=["health"])

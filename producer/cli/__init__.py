@@ -22,6 +22,7 @@ COMMANDS = {
     "watch": ("jobs", "Follow a job or a batch until it is done."),
     "voices": ("voices", "List voices, or let one speak."),
     "usage": ("jobs", "Show what was spent."),
+    "cache": ("cache", "Show what the cache has saved, or empty it."),
     "routes": ("routing", "Explain where a request would go."),
     "faults": ("administering", "Show what is wrong with the configuration."),
     "audit": ("administering", "Show who changed what."),

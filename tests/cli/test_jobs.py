@@ -169,6 +169,15 @@ async def test_usage_is_a_table_json_or_csv_of_a_time_or_a_batch(run: Command) -
     assert (refused.code, "'yesterday' is no time" in refused.err) == (2, True)
 
 
+async def test_a_repeated_request_is_answered_by_the_cache_until_it_is_emptied(run: Command) -> None:
+    asked = ("submit", "--model", "fast", "--prompt", "Tell me about lighthouses", "--json")
+    assert [(await run(*asked)).json["result"]["cached"] for _ in range(2)] == [False, True]
+    assert "hits" in (await run("cache", "show")).out
+    assert (await run("cache", "show", "--json")).json["hits"] == 1
+    assert (await run("cache", "clear")).out == "forgotten: 1 answers\n"
+    assert (await run(*asked)).json["result"]["cached"] is False
+
+
 async def test_the_example_batch_completes_and_its_results_keep_their_order(run: Command, tmp_path: Path) -> None:
     done = await run("batch", str(EXAMPLES / "jobs.jsonl"), "--out", "results.jsonl")
     assert done.code == 0, done.err

@@ -267,3 +267,21 @@ async def test_jobs_whose_leader_vanished_find_another(factory: Factory) -> None
     jobs = await asyncio.gather(*tasks)
     assert {job["status"] for job in jobs} == {"completed"}
     assert await calls_made(factory) <= 2
+
+
+async def test_a_project_sees_and_empties_its_own_cache(factory: Factory) -> None:
+    from producer.keys import create_key
+
+    first = await factory.job(**TALE)
+    await factory.job(**TALE)
+    key = await create_key(factory.services.database, project="stranger", make_project=True)
+    stranger = {"x-api-key": key}
+    other = await factory.client.post("/v1/generate", json=TALE, headers=stranger)
+    assert other.json()["cached"] is False, "another project's answers are nobody's business"
+    shown = (await factory.client.get("/v1/cache")).json()
+    assert (shown["entries"], shown["hits"], shown["unpriced"]) == (1, 1, 0)
+    assert shown["saved_usd"] == first["cost"]
+    assert (await factory.client.delete("/v1/cache", headers=stranger)).json() == {"forgotten": 1}
+    assert (await factory.job(**TALE))["result"]["cached"] is True
+    assert (await factory.client.delete("/v1/cache")).json() == {"forgotten": 1}
+    assert (await factory.job(**TALE))["result"]["cached"] is False
