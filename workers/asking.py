@@ -15,7 +15,7 @@ from core.failover import CALLERS_FAULT
 from core.pricing import price_usage
 from core.provider import ProviderError
 from core.request import JobRequest
-from core.result import SchemaMet
+from core.result import SchemaMet, Usage
 from core.routing import Route
 from core.schema_checks import SCHEMA_REFUSED, SchemaViolated
 from core.schema_prompt import ask_in_prompt, ask_once_more
@@ -30,11 +30,13 @@ REFUSED = "response_format: {model} refused the schema; it is given in the promp
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How JSON is asked for: what is sent, and what the ledger and the caller are told of it."""
+    """How JSON is asked for: what is sent, and what the ledger and the caller are told of it. `asked_first`: what the
+    call used whose answer is repaired."""
 
     request: JobRequest
     asked: str | None
     warnings: tuple[str, ...] = ()
+    asked_first: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class OneCall:
             timeout_s,
             wanted=self.request,
             asked=way.asked,
+            asked_first=way.asked_first,
         )
 
     def _first_way(self, route: Route) -> Way:
@@ -113,7 +116,7 @@ class OneCall:
         self.missed.append(Missed(route, error.cost))
         if way.asked == "repair" or error.cut_off or not error.text.strip():
             raise error
-        return Way(ask_once_more(way.request, error.text, error.violations), "repair", way.warnings)
+        return Way(ask_once_more(way.request, error.text, error.violations), "repair", way.warnings, error.usage)
 
     async def _is_affordable(self, route: Route, request: JobRequest) -> bool:
         """The ceiling of a request bounds all of its calls together."""
