@@ -13,8 +13,8 @@ from uuid import UUID
 from core.errors import Problem, RequestRefused
 from core.jsonio import decimal_text, dump_json
 from core.result import Usage
-from sql.statements import Executor
-from sql.usage import UsageSums, select_usage
+from sql.pool import Database
+from sql.usage import UsageSums, plan_report, select_usage
 
 DIMENSIONS = ("project", "alias", "provider", "model", "kind", "variant", "day")
 AS_USUAL = ("day", "provider", "model", "variant", "kind")
@@ -76,10 +76,14 @@ class UsageReport:
             yield piece
 
 
-async def read_usage(db: Executor, asked: UsageQuery) -> UsageReport:
+async def read_usage(database: Database, asked: UsageQuery) -> UsageReport:
     """Raises RequestRefused where there are more groups than anybody can read."""
-    filters = (asked.batch_id, asked.alias, asked.provider, asked.model, asked.kind)
-    rows = await select_usage(db, asked.by, asked.project_id, asked.since, asked.until, *filters, MOST_ROWS + 1)
+    async with database.acquire() as connection, connection.transaction(readonly=True):
+        await plan_report(connection)
+        rows = await select_usage(
+            connection, asked.by, asked.project_id, asked.since, asked.until, asked.batch_id,
+            asked.alias, asked.provider, asked.model, asked.kind, MOST_ROWS + 1,
+        )  # fmt: skip
     if len(rows) > MOST_ROWS:
         raise RequestRefused.of([Problem(f"more than {MOST_ROWS:,} groups: group by less, or ask for less time", "by")])
     return UsageReport(asked.project, asked.by, rows)

@@ -46,6 +46,12 @@ class UsageSums:
     emulated: bool
 
 
+async def plan_report(db: Executor) -> None:
+    """For this transaction: plans made for the filters that are given, with memory for many groups. A plan for any
+    filters reads the whole ledger for one day of it."""
+    await db.execute(statement("plan_report"))
+
+
 async def select_usage(
     db: Executor,
     by: Sequence[str],

@@ -24,3 +24,5 @@ $$;
 -- Reports read the ledger itself. A roll-up would have to follow every line that ends late; nothing ever wrote it.
 DROP TABLE factory.usage_daily;
 CREATE INDEX calls_by_time ON factory.calls USING brin (started_at);
+-- How many days there are, so that Postgres adds reports up in memory instead of sorting the ledger.
+CREATE STATISTICS factory.calls_days ON ((started_at AT TIME ZONE 'UTC')::date) FROM factory.calls;
