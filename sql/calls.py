@@ -72,6 +72,12 @@ async def read_spending(db: Executor, job_id: UUID) -> Decimal | None:
     return None if row is None or row["cost"] is None else row["cost"] + (row["uncertain_cost"] or Decimal(0))
 
 
+async def select_missed(db: Executor, job_id: UUID, before_fence: int) -> list[Decimal | None]:
+    """What the calls of earlier holders cost that did not bring what a job's JSON schema wants, in their order: answers
+    that broke it, and refusals of the schema itself."""
+    return [row["cost"] for row in await db.fetch(statement("select_missed"), job_id, before_fence)]
+
+
 async def select_calls(db: Executor, job_ids: list[UUID]) -> list[dict[str, Any]]:
     """The ledger lines of some jobs, in the order they were opened."""
     return [dict(row) for row in await db.fetch(statement("select_calls"), job_ids)]

@@ -54,6 +54,7 @@ async def attempt(services: WorkerServices, run: JobRun, request: JobRequest, un
     now = utc_now()
     router = services.catalog.router
     plan = router.plan(request, job.project_id, services.health.current, now, str(job.id))
+    run.variant = plan.variant
     walk = Walk(services, run, request, plan, router)
     if not plan.routes:
         if plan.resting:

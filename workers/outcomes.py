@@ -11,12 +11,13 @@ from sql.parts import Part
 from workers.calling import Answered
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class JobRun:
-    """A started job and its deadline by this machine's clock."""
+    """A started job and its deadline by this machine's clock. `variant`: the target that its attempt drew."""
 
     job: StartedJob
     deadline: datetime | None
+    variant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ async def run_job(ctx: dict[str, Any], job: StartedJob) -> Ending:
             raise
         except (*GONE, RedisError) as error:
             get_logger(__name__).warning("put back: a server is away", error=type(error).__name__)
-            return await _put_back(services, job, AWAY_S, counted=False)
+            return await _put_back(services, run, AWAY_S, counted=False)
         except Exception as error:  # noqa: BLE001  whatever it is, the caller learns of it
             get_logger(__name__).exception("a fault of ours")
             outcome = Fail(_our_fault(error))
@@ -115,26 +115,27 @@ async def _settle(services: WorkerServices, run: JobRun, outcome: Settled) -> En
     job = run.job
     match outcome:
         case Result():
-            return await _finish(services, job, "completed", outcome, None)
+            return await _finish(services, run, "completed", outcome, None)
         case Fail(error=error):
             expired = run.deadline is not None and utc_now() >= run.deadline
             if expired:
                 error = JobError("deadline", "the deadline passed; the last word was: " + error.message, error.provider)
-            return await _finish(services, job, "expired" if expired else "failed", None, error)
+            return await _finish(services, run, "expired" if expired else "failed", None, error)
         case RetryAt(run_at=run_at, counted=counted):
             delay_s = max(0.0, (run_at - utc_now()).total_seconds())
             get_logger(__name__).info("retry later", delay_s=round(delay_s, 3), attempts=job.attempts)
-            return await _put_back(services, job, delay_s, counted=counted)
+            return await _put_back(services, run, delay_s, counted=counted)
         case Stopped(state=state, error=error):
-            return await _finish(services, job, state, None, error)
+            return await _finish(services, run, state, None, error)
 
 
-async def _put_back(services: WorkerServices, job: StartedJob, delay_s: float, *, counted: bool) -> Ending:
+async def _put_back(services: WorkerServices, run: JobRun, delay_s: float, *, counted: bool) -> Ending:
+    job = run.job
     delay = timedelta(seconds=delay_s)
     if await patiently(requeue_job, services.database, job.id, job.fence, delay, 0 if counted else 1):
         await services.wakeups.publish(job.id, job.batch_id)
         return Back(delay_s)
-    return await _finish(services, job, CANCELLED.state, None, CANCELLED.error)
+    return await _finish(services, run, CANCELLED.state, None, CANCELLED.error)
 
 
 def _result_of(done: Done) -> Result:
@@ -156,9 +157,10 @@ def _result_of(done: Done) -> Result:
 
 
 async def _finish(
-    services: WorkerServices, job: StartedJob, state: str, result: Result | None, error: JobError | None
+    services: WorkerServices, run: JobRun, state: str, result: Result | None, error: JobError | None
 ) -> Ending:
     """Record together with what else ends now, then notify."""
+    job = run.job
     named = job.key or str(job.id)
     ended = EndedJob(
         id=job.id,
@@ -168,7 +170,7 @@ async def _finish(
         error=error.as_dict() if error else None,
         provider=result.provider if result else error.provider if error else None,
         model=result.model if result else None,
-        variant=result.variant if result else None,
+        variant=result.variant if result else run.variant,
         usage=result.usage.as_dict() if result else None,
         cached=result.cached if result else False,
     )
