@@ -314,3 +314,22 @@ async def test_an_operator_sees_every_project_and_nobody_else_does(factory: Fact
         assert (await operator.get("/v1/admin/usage", params={"project": "nobody"})).status_code == 404
         assert (await operator.get("/v1/usage")).status_code == 403
     assert (await factory.client.get("/v1/admin/usage")).status_code == 403
+
+
+async def test_the_direct_cost_of_a_job_counts_every_part_once_and_is_unknown_while_one_is(factory: Factory) -> None:
+    owner, job = next(iter(await projects(factory))), new_id()
+    lines = [
+        (1, "ok", "0.1", 0), (2, "ok", "0.2", 0), (2, "ok", "0.3", 5), (3, "overloaded", None, 0), (3, "ok", "0.4", 9),
+    ]  # fmt: skip
+    for part, outcome, direct, later_s in lines:
+        await factory.execute(
+            "INSERT INTO factory.calls (id, job_id, project_id, kind, alias, attempt, fence, provider, model, part, "
+            "started_at, finished_at, outcome, preferred_cost) "
+            "VALUES (gen_random_uuid(), $1, $2, 'speech', 'narrator', 1, 1, 'openai', 'm', $3, $4, $5, $6, $7)",
+            job, owner, part, NOW, NOW + timedelta(seconds=later_s), outcome, Decimal(direct) if direct else None,
+        )  # fmt: skip
+    read = "SELECT factory.direct_cost_of($1) AS cost"
+    assert [row["cost"] for row in await factory.execute(read, job)] == [Decimal("0.8")]
+    await factory.execute("UPDATE factory.calls SET preferred_cost = NULL WHERE part = 1")
+    assert [row["cost"] for row in await factory.execute(read, job)] == [None]
+    assert [row["cost"] for row in await factory.execute(read, new_id())] == [None]
