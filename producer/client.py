@@ -148,11 +148,12 @@ class FactoryClient:
         """A narration as a file, which appears whole or not at all."""
         await self._save(_place("jobs", job_id, "/audio"), path)
 
-    async def usage(
-        self, *, batch_id: str | None = None, since: str | None = None, until: str | None = None
-    ) -> dict[str, Any]:
-        """`{"data": [by provider, model, kind and day], "total_cost"}`; times are RFC 3339."""
-        return await self._get("/v1/usage", {"batch_id": batch_id, "since": since, "until": until})
+    async def usage(self, *, all_projects: bool = False, **asked: str | None) -> dict[str, Any]:
+        """`{"project", "by", "totals", "total_cost", "data"}`. `asked` is the query of `/v1/usage`: by, filters, times
+        as RFC 3339. All projects' is for operators."""
+        if all_projects:
+            return await self.administer("GET", "/usage", query=asked)
+        return await self._get("/v1/usage", asked)
 
     async def cache(self, since: str | None = None) -> dict[str, Any]:
         """What the project's cache holds and has saved."""

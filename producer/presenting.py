@@ -69,8 +69,14 @@ def present_job(
         "finished_at": row["finished_at"],
         "expires_at": row["deadline"],
         "metadata": row["metadata"],
+        "feedback": _present_feedback(row),
         "urls": urls,
     }
+
+
+def _present_feedback(row: Mapping[str, Any]) -> dict[str, Any] | None:
+    score, label = row["feedback_score"], row["feedback_label"]
+    return None if score is None and label is None else {"score": score, "label": label}
 
 
 def present_call(call: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ async def abandon_calls(db: Executor, job_id: UUID, before_fence: int, now: date
 @dataclass(frozen=True, slots=True)
 class OpenedCall:
     """A line to open. `max_cost`: the most it can cost. `asked`: how a JSON schema is asked for (`native prompt`), or
-    `repair` for JSON that is asked for once more."""
+    `repair` for JSON that is asked for once more. `preferred`: the PROVIDER/MODEL that the asked name means first."""
 
     id: UUID
     job_id: UUID
@@ -34,11 +34,13 @@ class OpenedCall:
     max_cost: Decimal | None
     price_ref: str | None
     asked: str | None = None
+    preferred: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class CompletedCall:
-    """The end of a line. `schema_outcome`: `valid mended invalid`, where a JSON schema was asked for and answered."""
+    """The end of a line. `schema_outcome`: `valid mended invalid`, where a JSON schema was asked for and answered.
+    `preferred_cost`: what the answer would have cost on the preferred model."""
 
     id: UUID
     outcome: str
@@ -50,6 +52,7 @@ class CompletedCall:
     provider_request_id: str | None
     error_message: str | None
     schema_outcome: str | None = None
+    preferred_cost: Decimal | None = None
 
 
 async def open_calls(db: Executor, opened: list[dict[str, Any]], job_ids: list[UUID]) -> set[UUID]:
@@ -69,17 +72,12 @@ async def read_spending(db: Executor, job_id: UUID) -> Decimal | None:
     return None if row is None or row["cost"] is None else row["cost"] + (row["uncertain_cost"] or Decimal(0))
 
 
+async def select_missed(db: Executor, job_id: UUID, before_fence: int) -> list[Decimal | None]:
+    """What the calls of earlier holders cost that did not bring what a job's JSON schema wants, in their order: answers
+    that broke it, and refusals of the schema itself."""
+    return [row["cost"] for row in await db.fetch(statement("select_missed"), job_id, before_fence)]
+
+
 async def select_calls(db: Executor, job_ids: list[UUID]) -> list[dict[str, Any]]:
     """The ledger lines of some jobs, in the order they were opened."""
     return [dict(row) for row in await db.fetch(statement("select_calls"), job_ids)]
-
-
-async def select_usage(
-    db: Executor,
-    project_id: UUID,
-    batch_id: UUID | None,
-    since: datetime | None,
-    until: datetime | None,
-) -> list[dict[str, Any]]:
-    """Spending by provider, model, drawn variant, kind and UTC day."""
-    return [dict(row) for row in await db.fetch(statement("select_usage"), project_id, batch_id, since, until)]

@@ -15,11 +15,11 @@ from core.failover import CALLERS_FAULT
 from core.pricing import price_usage
 from core.provider import ProviderError
 from core.request import JobRequest
-from core.result import SchemaMet
+from core.result import SchemaMet, Usage
 from core.routing import Route
 from core.schema_checks import SCHEMA_REFUSED, SchemaViolated
 from core.schema_prompt import ask_in_prompt, ask_once_more
-from sql.calls import read_spending
+from sql.calls import read_spending, select_missed
 from sql.jobs import StartedJob
 from workers.calling import Answered, call_provider
 from workers.outcomes import Done
@@ -30,11 +30,13 @@ REFUSED = "response_format: {model} refused the schema; it is given in the promp
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """How JSON is asked for: what is sent, and what the ledger and the caller are told of it."""
+    """How JSON is asked for: what is sent, and what the ledger and the caller are told of it. `asked_first`: what the
+    call used whose answer is repaired."""
 
     request: JobRequest
     asked: str | None
     warnings: tuple[str, ...] = ()
+    asked_first: Usage | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ class OneCall:
                 if not await self._is_affordable(route, way.request):
                     raise
             else:
-                return Done(self.request, route, self._told(route, way, answered))
+                return Done(self.request, route, await self._told(route, way, answered))
 
     async def _call(self, route: Route, way: Way) -> Answered:
         timeout_s = self.services.time_for_call(self.until)
@@ -91,6 +93,7 @@ class OneCall:
             timeout_s,
             wanted=self.request,
             asked=way.asked,
+            asked_first=way.asked_first,
         )
 
     def _first_way(self, route: Route) -> Way:
@@ -113,7 +116,7 @@ class OneCall:
         self.missed.append(Missed(route, error.cost))
         if way.asked == "repair" or error.cut_off or not error.text.strip():
             raise error
-        return Way(ask_once_more(way.request, error.text, error.violations), "repair", way.warnings)
+        return Way(ask_once_more(way.request, error.text, error.violations), "repair", way.warnings, error.usage)
 
     async def _is_affordable(self, route: Route, request: JobRequest) -> bool:
         """The ceiling of a request bounds all of its calls together."""
@@ -124,7 +127,7 @@ class OneCall:
         most = price_usage(most_usage(request, route.model.max_output_tokens), route.price, route.endpoint.region)
         return spent is not None and most is not None and spent + most <= limit
 
-    def _told(self, route: Route, way: Way, answered: Answered) -> Answered:
+    async def _told(self, route: Route, way: Way, answered: Answered) -> Answered:
         answered.answer.warnings[:0] = way.warnings
         if answered.schema_outcome is None:
             return answered
@@ -134,7 +137,9 @@ class OneCall:
             step = "repaired"
         else:
             step = "mended" if answered.schema_outcome == "mended" else str(way.asked)
-        costs = [*(one.cost for one in self.missed), answered.cost][1:]
+        job = self.job
+        earlier = await select_missed(self.services.database, job.id, job.fence) if job.fence > 1 else []
+        costs = [*earlier, *(one.cost for one in self.missed), answered.cost][1:]
         known = [cost for cost in costs if cost is not None]
         cost = sum(known, Decimal(0)) if len(known) == len(costs) else None
-        return replace(answered, schema=SchemaMet(step, len(self.missed) + 1, cost))
+        return replace(answered, schema=SchemaMet(step, len(costs) + 1, cost))

@@ -46,6 +46,7 @@ async def attempt(services: WorkerServices, run: JobRun, request: JobRequest, un
     job, now = run.job, utc_now()
     router = services.catalog.router
     plan = router.plan(request, job.project_id, services.health.current, now, str(job.id))
+    run.variant = plan.variant
     walk = Walk(services, run, request, plan, router)
     if not plan.routes:
         if plan.resting:

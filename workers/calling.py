@@ -12,6 +12,7 @@ from adapters.registry import load_handler
 from adapters.splitting import SpokenPart
 from core.catalog import Price
 from core.clock import utc_now
+from core.counterfactual import find_preferred, price_directly
 from core.credentials import address_of
 from core.estimates import most_usage
 from core.ids import new_id
@@ -21,7 +22,7 @@ from core.mending import mend_answer
 from core.pricing import price_usage
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.request import JobRequest
-from core.result import SchemaMet
+from core.result import SchemaMet, Usage
 from core.routing import Route
 from core.schema_checks import SchemaViolated, Violation, find_violations
 from sql.calls import CompletedCall, OpenedCall
@@ -54,12 +55,15 @@ class Answered:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An open line of the ledger. `began` is a monotonic time."""
+    """An open line of the ledger. `began` is a monotonic time. `preferred_price` is that of the model which the name
+    asked for means first; `asked_first` the usage of the call whose answer this one repairs."""
 
     ledger: Ledger
     call_id: UUID
     route: Route
     price: Price | None
+    preferred_price: Price | None
+    asked_first: Usage | None
     began: float
 
     async def close(
@@ -73,6 +77,9 @@ class Line:
         else:
             cost = None if error is None or error.kind in UNCERTAIN else Decimal(0)
         outcome = error.kind.value if error else "ok" if answer else "unknown"
+        direct = None
+        if answer is not None and error is None:
+            direct = price_directly(answer.usage, self.asked_first, self.preferred_price, self.route.endpoint.region)
         duration_ms = round((time.monotonic() - self.began) * 1000)
         await self.ledger.complete(
             CompletedCall(
@@ -86,6 +93,7 @@ class Line:
                 provider_request_id=error.request_id if error else answer.request_id if answer else None,
                 error_message=error.message[:500] if error else None,
                 schema_outcome=schema_outcome,
+                preferred_cost=direct,
             )
         )
         get_logger(__name__).info(
@@ -110,12 +118,14 @@ async def call_provider(
     *,
     wanted: JobRequest | None = None,
     asked: str | None = None,
+    asked_first: Usage | None = None,
 ) -> Answered:
     """Raises ProviderError (recorded in the ledger already) or FenceLost. `part`: which of a long narration. `wanted`:
-    what the answer is held against, where that is not what is sent; `asked`: how its schema is asked for."""
+    what the answer is held against, where that is not what is sent; `asked`: how its schema is asked for;
+    `asked_first`: what the call used that this one repairs."""
     wanted = wanted or request
     base_url, api_key = address_of(route.endpoint, services.emulator_url)
-    line = await _open(services, job, request, route, part.number if part else None, asked)
+    line = await _open(services, job, request, route, part.number if part else None, asked, asked_first)
     call = ProviderCall(
         call_id=line.call_id,
         request=request,
@@ -160,9 +170,12 @@ async def _open(
     route: Route,
     part: int | None,
     asked: str | None,
+    asked_first: Usage | None,
 ) -> Line:
     call_id, started, began = new_id(), utc_now(), time.monotonic()
-    price = services.catalog.current.price_at(route.model, started)
+    catalog = services.catalog.current
+    price = catalog.price_at(route.model, started)
+    preferred = find_preferred(catalog, request.model, job.project_id, route.model, started)
     opened = OpenedCall(
         id=call_id,
         job_id=job.id,
@@ -179,10 +192,12 @@ async def _open(
         max_cost=price_usage(most_usage(request, route.model.max_output_tokens), price, route.endpoint.region),
         price_ref=price.reference if price else None,
         asked=asked,
+        preferred=preferred.name if preferred else None,
     )
     if not await services.ledger.open(opened):
         raise FenceLost
-    return Line(services.ledger, call_id, route, price, began)
+    preferred_price = catalog.price_at(preferred, started) if preferred else None
+    return Line(services.ledger, call_id, route, price, preferred_price, asked_first, began)
 
 
 async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:

@@ -14,11 +14,13 @@ from workers.calling import Answered
 
 @dataclass(slots=True)
 class JobRun:
-    """A started job and its deadline by this machine's clock. `cache`: what the cache is to it, once that is known."""
+    """A started job and its deadline by this machine's clock. `cache`: what the cache is to it, once that is known.
+    `variant`: the target that its attempt drew."""
 
     job: StartedJob
     deadline: datetime | None
     cache: CacheUse | None = None
+    variant: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

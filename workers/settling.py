@@ -109,7 +109,7 @@ async def _finish(
         error=error.as_dict() if error else None,
         provider=result.provider if result else error.provider if error else None,
         model=result.model if result else None,
-        variant=result.variant if result else None,
+        variant=result.variant if result else run.variant,
         usage=result.usage.as_dict() if result else None,
         cached=result.cached if result else False,
     )

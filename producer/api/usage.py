@@ -1,18 +1,20 @@
-"""`/v1/usage`: what was spent."""
+"""`/v1/usage`: what was spent, what the cache saved, and what the same answers would have cost called directly."""
 
 from datetime import datetime
-from decimal import Decimal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
-from fastapi.responses import Response
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import Response, StreamingResponse
 
 from core.errors import Problem, RequestRefused
+from core.request import Kind
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.bodies import id_of
-from producer.api.jobs import json_response
-from sql.calls import select_usage
+from producer.composition import Services
+from producer.usage import UsageQuery, read_dimensions, read_usage
 
 router = APIRouter(tags=["usage"])
+CSV_DOCS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/json": {}, "text/csv": {}}}}
 
 
 def read_moment(text: str | None, field: str) -> datetime | None:
@@ -28,29 +30,54 @@ def read_moment(text: str | None, field: str) -> datetime | None:
     return moment
 
 
-@router.get("/v1/usage")
-async def usage(
-    services: ServicesOf,
-    caller: CallerOf,
-    batch_id: str | None = None,
+def usage_filters(
     since: str | None = None,
     until: str | None = None,
+    batch_id: str | None = None,
+    alias: str | None = None,
+    provider: str | None = None,
+    model: str | None = None,
+    kind: Kind | None = None,
+) -> dict[str, Any]:
+    """What of a query narrows a report. `alias` is the name that was asked for, `model` what answered, alone or as
+    PROVIDER/MODEL."""
+    for field, text in (("alias", alias), ("provider", provider), ("model", model)):
+        if text is not None and "\0" in text:
+            raise RequestRefused.of([Problem("there is a NUL character in it", field)])
+    return {
+        "since": read_moment(since, "since"),
+        "until": read_moment(until, "until"),
+        "batch_id": id_of(batch_id) if batch_id else None,
+        "alias": alias,
+        "provider": provider,
+        "model": model,
+        "kind": kind.value if kind else None,
+    }
+
+
+UsageFilters = Annotated[dict[str, Any], Depends(usage_filters)]
+Format = Literal["json", "csv"] | None
+
+
+async def usage_response(services: Services, asked: UsageQuery, request: Request, form: Format) -> Response:
+    """CSV where `form` or the Accept header asks for it; read at one moment, sent piece by piece."""
+    report = await read_usage(services.database, asked)
+    if (form or ("csv" if "text/csv" in request.headers.get("accept", "") else "json")) == "csv":
+        return StreamingResponse(report.as_csv(), media_type="text/csv", headers={"Vary": "Accept"})
+    return StreamingResponse(report.as_json(), media_type="application/json", headers={"Vary": "Accept"})
+
+
+@router.get("/v1/usage", responses=CSV_DOCS)
+async def usage(
+    request: Request,
+    services: ServicesOf,
+    caller: CallerOf,
+    filters: UsageFilters,
+    by: str | None = None,
+    format: Format = None,  # noqa: A002  the word in the query
 ) -> Response:
-    """Calls, tokens and cost by provider, model, drawn variant, kind and UTC day. `total_cost` is null while a price is
-    unknown."""
-    rows = await select_usage(
-        services.database,
-        caller.project_id,
-        id_of(batch_id) if batch_id else None,
-        read_moment(since, "since"),
-        read_moment(until, "until"),
-    )
-    for row in rows:
-        if row.pop("unpriced"):
-            row["cost"] = None
-        elif row["cost"] is None:
-            row["cost"] = Decimal(0)
-    unknown = any(row["cost"] is None for row in rows)
-    return json_response(
-        {"data": rows, "total_cost": None if unknown else sum((row["cost"] for row in rows), Decimal(0))}
-    )
+    """Calls, tokens, cost, and what the cache and the choice of models saved, by any of `project alias provider model
+    kind variant day`, in their order: `by=model,day`. Days are UTC's. `cost`, `saved_usd` and `direct_cost` are null
+    while a price of theirs is unknown."""
+    asked = UsageQuery(read_dimensions(by), caller.project_id, caller.project, **filters)
+    return await usage_response(services, asked, request, format)

@@ -21,7 +21,7 @@ COMMANDS = {
     "jobs": ("jobs", "List jobs, or show one."),
     "watch": ("jobs", "Follow a job or a batch until it is done."),
     "voices": ("voices", "List voices, or let one speak."),
-    "usage": ("jobs", "Show what was spent."),
+    "usage": ("usage", "Show what was spent and saved."),
     "cache": ("cache", "Show what the cache has saved, or empty it."),
     "routes": ("routing", "Explain where a request would go."),
     "faults": ("administering", "Show what is wrong with the configuration."),

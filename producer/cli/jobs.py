@@ -1,6 +1,5 @@
-"""Commands about jobs: submit, batch, jobs, watch, usage."""
+"""Commands about jobs: submit, batch, jobs, watch."""
 
-import csv
 import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -9,7 +8,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
 
-from core.clock import utc_now
 from core.errors import NotFound, Problem, RequestRefused
 from core.jsonio import decimal_text, dump_json, load_json
 from producer.cli.following import (
@@ -31,10 +29,6 @@ WAIT_S = 5.0
 STATES = ("waiting", "queued", "in_progress", "cancelling", "completed", "failed", "cancelled", "expired")
 KINDS = click.Choice(["text", "speech", "embedding"])
 SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-USAGE = (
-    "day", "provider", "model", "variant", "kind", "calls", "ok", "unknown", "prompt_tokens", "completion_tokens",
-    "characters", "cost", "uncertain_cost", "emulated",
-)  # fmt: skip
 key_option = click.option("--idempotency-key", help="Submitting again with the same key joins the first.")
 
 
@@ -287,37 +281,6 @@ async def watch(id: str, as_json: bool) -> None:  # noqa: A002  the word on the 
             print_json(job) if as_json else _print_answer(job)
     if not done:
         sys.exit(1)
-
-
-@click.command()
-@click.option("--since", help="2026-11-01, 2026-11-01T08:00:00+01:00, or a span before now such as 24h, 7d, 4w.")
-@click.option("--until", help="The same; without it, until now.")
-@click.option("--batch", "batch_id", help="Only what this batch spent.")
-@click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
-@json_option
-@run_async
-async def usage(since: str | None, until: str | None, batch_id: str | None, as_csv: bool, as_json: bool) -> None:
-    """Show what was spent: calls, tokens and cost by day, provider and model."""
-    if as_csv and as_json:
-        raise click.UsageError("--csv or --json, not both")
-    now = utc_now()
-    begin, end = read_moment(since, "since", now), read_moment(until, "until", now)
-    async with factory_client() as client:
-        found = await client.usage(batch_id=batch_id, since=begin, until=end)
-    if as_json:
-        print_json(found)
-    elif as_csv:
-        writer = csv.writer(sys.stdout)
-        writer.writerow(USAGE)
-        writer.writerows([_plain(row[column]) for column in USAGE] for row in found["data"])
-    else:
-        drawn = any(row["variant"] is not None for row in found["data"])
-        print_table(found["data"], [column for column in USAGE if drawn or column != "variant"])
-        click.echo(f"total: {say_cost(found['total_cost'])}")
-
-
-def _plain(value: Any) -> Any:
-    return decimal_text(value) if isinstance(value, Decimal) else value
 
 
 def read_moment(text: str | None, option: str, now: datetime) -> str | None:

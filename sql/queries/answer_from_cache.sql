@@ -6,7 +6,7 @@ WITH wanted AS (
     )
 ), found AS (
     SELECT
-        wanted.*, entry.job_id AS source, entry.worth_usd, answered.result, answered.provider, answered.model,
+        wanted.*, entry.job_id AS source, entry.worth_usd, entry.preferred_cost, answered.result, answered.provider, answered.model,
         answered.variant, answered.usage
     FROM wanted
     JOIN factory.cache_entries AS entry ON entry.project_id = wanted.project_id AND entry.fingerprint = wanted.hash
@@ -24,11 +24,12 @@ WITH wanted AS (
     FROM found
 ), told AS (
     INSERT INTO factory.cache_hits (
-        id, project_id, job_id, kind, model, saved_usd, provider, alias, variant, batch_id, usage, source_job
+        id, project_id, job_id, kind, model, saved_usd, provider, alias, variant, batch_id, usage, source_job,
+        preferred_cost
     )
     SELECT
         gen_random_uuid(), project_id, id, kind, coalesce(model, ''), worth_usd, provider, request ->> 'model', variant,
-        batch_id, usage, source
+        batch_id, usage, source, preferred_cost
     FROM found
 )
 SELECT id FROM found

@@ -1,14 +1,15 @@
 WITH ended AS (
     SELECT * FROM jsonb_to_recordset($1::jsonb) AS given (
         id uuid, outcome text, finished_at timestamptz, duration_ms integer, status integer, usage jsonb, cost numeric,
-        provider_request_id text, error_message text, schema_outcome text
+        provider_request_id text, error_message text, schema_outcome text,
+        preferred_cost numeric
     )
 ), completed AS (
     UPDATE factory.calls AS call SET
         outcome = ended.outcome, finished_at = ended.finished_at, duration_ms = ended.duration_ms,
         status = ended.status, usage = ended.usage, cost = ended.cost,
         provider_request_id = ended.provider_request_id, error_message = ended.error_message,
-        schema_outcome = ended.schema_outcome
+        schema_outcome = ended.schema_outcome, preferred_cost = ended.preferred_cost
     FROM ended
     WHERE call.id = ended.id AND call.id = ANY ($2::uuid[]) AND (call.outcome IS NULL OR call.outcome = 'unknown')
     RETURNING call.id, call.job_id, call.fence, call.cost, call.usage, call.max_cost

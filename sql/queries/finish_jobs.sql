@@ -15,7 +15,10 @@ UPDATE factory.jobs AS job SET
     error = ended.error,
     provider = ended.provider,
     model = ended.model,
-    variant = ended.variant,
+    variant = CASE WHEN ended.state = 'completed' THEN ended.variant ELSE coalesce((
+        SELECT call.variant FROM factory.calls AS call
+        WHERE call.job_id = ended.id AND call.variant IS NOT NULL ORDER BY call.started_at, call.id LIMIT 1
+    ), ended.variant) END,
     usage = ended.usage,
     cached = ended.cached,
     cost = spent.cost,

@@ -153,6 +153,18 @@ async def test_sixty_jobs_split_by_reader_are_read_out_of_the_ledger(factory: Fa
         assert spent == one["cost"]["spent"]
 
 
+@pytest.mark.parametrize(("fault", "state"), [("policy", "failed"), ("slow=5", "expired")])
+async def test_a_job_that_ends_without_an_answer_keeps_the_variant_that_was_drawn(
+    factory: Factory, fault: str, state: str
+) -> None:
+    failing = await own_model(factory, f"gpt-6-luna@{fault}")
+    await make_trial(factory, ("openai", failing))
+    job = await factory.job(model="trial", prompt="x", metadata={"reader": 1}, deadline_s=1)
+    assert job["status"] == state
+    rows = await factory.execute("SELECT variant FROM factory.jobs")
+    assert [row["variant"] for row in rows] == [f"openai/{failing}"]
+
+
 @pytest.mark.parametrize("seed", range(6))
 async def test_feedback_and_variants_add_up_whatever_the_rows(factory: Factory, seed: int) -> None:
     draw, now = random.Random(seed), datetime.now(UTC)

@@ -1,5 +1,6 @@
 """What callers think of answers."""
 
+import json
 from decimal import Decimal
 from typing import Any
 from uuid import uuid4
@@ -34,6 +35,9 @@ async def test_the_newest_word_on_a_job_counts(factory: Factory) -> None:
     }  # fmt: skip
     again = await give(factory, job_id, score=1)
     assert (again.json()["score"], again.json()["label"]) == (1, None)
+    for shown in (await factory.client.get(f"/v1/jobs/{job_id}"), await factory.client.get("/v1/jobs")):
+        job = shown.json().get("data", [shown.json()])[0]
+        assert job["feedback"] == {"score": 1, "label": None}
     assert again.json()["created_at"] > first.json()["created_at"]
     assert await kept(factory) == [(1, None)]
 
@@ -94,3 +98,16 @@ async def test_a_job_without_an_answer_has_nothing_to_judge(factory: Factory) ->
     await factory.client.post(f"/v1/jobs/{waiting}/cancel")
     assert "cancelled" in (await give(factory, waiting, score=1)).json()["detail"]
     assert await kept(factory) == []
+
+
+async def test_a_job_shows_what_was_said_of_it_wherever_it_is_shown(factory: Factory) -> None:
+    lines = [{"model": "fast", "prompt": "x"}, {"model": "fast", "prompt": "y"}]
+    batch = (await factory.client.post("/v1/job-batches", json={"jobs": lines})).json()
+    await factory.client.get(f"/v1/job-batches/{batch['id']}", params={"wait": 30})
+    listed = (await factory.client.get("/v1/jobs", params={"batch_id": batch["id"]})).json()["data"]
+    assert [job["feedback"] for job in listed] == [None, None]
+    judged = listed[0]["id"]
+    await give(factory, judged, score=1 / 3, label="kind")
+    results = await factory.client.get(f"/v1/job-batches/{batch['id']}/results")
+    said = {job["id"]: job["feedback"] for job in map(json.loads, results.text.splitlines())}
+    assert said == {judged: {"score": 0.333333, "label": "kind"}, listed[1]["id"]: None}

@@ -66,7 +66,24 @@ async def test_lists_and_sums_hold_the_own_projects_alone(factory: Factory, stra
         shown = (await stranger.get("/v1/jobs", params=query)).json()
         assert shown == {"data": [], "next_cursor": None}, query
     for query in ({}, {"batch_id": batch["id"]}):
-        assert (await stranger.get("/v1/usage", params=query)).json() == {"data": [], "total_cost": 0}
+        shown = (await stranger.get("/v1/usage", params=query)).json()
+        assert (shown["data"], shown["total_cost"], shown["totals"]["calls"]) == ([], 0, 0), query
+    await factory.execute(
+        "INSERT INTO factory.cache_hits (id, project_id, job_id, kind, model, provider, alias, saved_usd) "
+        "SELECT gen_random_uuid(), project_id, id, kind, model, provider, 'fast', cost FROM factory.jobs"
+    )
+    everything = ("", "project", "alias,model,day", "project,alias,provider,model,kind,variant,day")
+    for by in everything:
+        mine = (await factory.client.get("/v1/usage", params={"by": by})).json()
+        assert (mine["totals"]["calls"], mine["totals"]["cache_hits"]) == (2, 2)
+        assert {row.get("project", "nicestory") for row in mine["data"]} == {"nicestory"}
+        shown = (await stranger.get("/v1/usage", params={"by": by})).json()
+        assert (shown["data"], shown["totals"]["cache_hits"]) == ([], 0), by
+    for project in ("nicestory", "stranger"):
+        theirs = (await stranger.get("/v1/usage", params={"project": project, "by": "project"})).json()
+        assert theirs["data"] == [], "a project's key has no filter by project"
+    assert (await stranger.get("/v1/usage", params={"format": "csv"})).text.count("\r\n") == 1
+    assert (await stranger.get("/v1/admin/usage")).status_code == 403
 
 
 async def test_the_same_idempotency_key_is_another_one_in_another_project(

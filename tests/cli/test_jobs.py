@@ -167,6 +167,30 @@ async def test_usage_is_a_table_json_or_csv_of_a_time_or_a_batch(run: Command) -
     assert (await run("usage")).out.splitlines()[-1] == f"total: {job['cost']} USD"
     refused = await run("usage", "--since", "yesterday")
     assert (refused.code, "'yesterday' is no time" in refused.err) == (2, True)
+    named = (await run("usage", "--by", "alias,kind", "--model", job["result"]["model"], "--json")).json
+    assert [(row["alias"], row["kind"], row["cost"]) for row in named["data"]] == [("fast", "text", job["cost"])]
+    assert (await run("usage", "--provider", "nobody", "--json")).json["data"] == []
+
+
+async def test_usage_is_of_one_project_or_with_an_operators_key_of_all(
+    run: Command, factory: Factory, served: str
+) -> None:
+    assert (await factory.job(model="fast", prompt="x"))["status"] == "completed"
+    assert (await run("usage", "--json")).json["data"] == []
+    mine = (await run("usage", "--project", "nicestory", "--json")).json
+    assert (mine["project"], mine["totals"]["calls"]) == ("nicestory", 1)
+    everybody = (await run("usage", "--all-projects", "--by", "project", "--csv")).out.splitlines()
+    assert [line.split(",")[:2] for line in everybody] == [["project", "calls"], ["nicestory", "1"]]
+    assert (await run("usage", "--all-projects", "--project", "default", "--json")).json["data"] == []
+    remote = {"FACTORY_URL": served, "FACTORY_API_KEY": factory.key, "FACTORY_DATABASE_URL": ""}
+    assert (await run("usage", "--project", "nicestory", "--json", **remote)).json["totals"] == mine["totals"]
+    for words in (("--project", "default"), ("--all-projects",)):
+        refused = await run("usage", *words, **remote)
+        assert (refused.code, refused.out) == (2, ""), words
+    operators = remote | {"FACTORY_API_KEY": await factory.operator_key()}
+    shown = await run("usage", "--all-projects", **operators)
+    assert shown.out.splitlines()[0].split()[:3] == ["project", "day", "provider"]
+    assert shown.out.splitlines()[-1].startswith("total: 0.")
 
 
 async def test_a_repeated_request_is_answered_by_the_cache_until_it_is_emptied(run: Command) -> None:

@@ -17,7 +17,7 @@ DOCUMENTED = Path(__file__).parents[2] / "docs" / "schema.md"
 TABLES = (
     "providers provider_endpoints models model_prices aliases alias_targets voices projects api_keys jobs "
     "idempotency_keys job_parts cache_entries calls cache_hits batches files webhook_endpoints webhook_deliveries "
-    "feedback usage_daily audit_log cron_slots config_version"
+    "feedback audit_log cron_slots config_version"
 ).split()
 
 

@@ -49,6 +49,10 @@ async def test_a_hit_costs_nothing_and_says_so(factory: Factory) -> None:
     (hit,) = await hits(factory)
     assert (hit["job_id"], hit["source_job"]) == (UUID(second["id"]), UUID(first["id"]))
     assert (hit["saved_usd"], hit["kind"], hit["alias"]) == (cost_of(first), "text", "fast")
+    usage = (await factory.client.get("/v1/usage")).json()["totals"]
+    bought, direct = (await factory.execute("SELECT cost, preferred_cost FROM factory.calls"))[0].values()
+    assert (usage["cache_hits"], Decimal(str(usage["saved_usd"]))) == (1, bought)
+    assert Decimal(str(usage["direct_cost"])) == 2 * direct
 
 
 async def test_generate_and_events_know_a_hit(factory: Factory) -> None:
@@ -178,7 +182,7 @@ async def test_identical_requests_in_flight_share_one_call(factory: Factory) -> 
 
 async def test_those_who_wait_hold_no_slot(factory: Factory) -> None:
     """Ten slots, thirty waiting: another request goes by them."""
-    long = await slow_tale(factory)
+    long = await slow_tale(factory, 5)
     waiting = [asyncio.create_task(factory.job(**long)) for _ in range(30)]
     await parked(factory, 29)
     other = await factory.job(model="gemini-3.5-flash-lite", prompt="The quick one")

@@ -217,6 +217,17 @@ async def test_the_next_route_follows_a_repair_that_did_not_help(factory: Factor
     ]
 
 
+async def test_calls_and_cost_of_the_guarantee_are_those_of_all_attempts(factory: Factory) -> None:
+    busy = Reply(b'{"error": {"message": "busy"}}', "503 Service Unavailable", {"content-type": "application/json"})
+    async with scripted(factory, BAD, BAD, BAD, GOOD) as first, scripted(factory, busy, name="two"):
+        job = await ask(factory)
+    assert job["status"] == "completed", job["error"]
+    assert (job["attempts"], len(first.seen)) == (2, 4)
+    asked = [call for call in job["calls"] if call["schema_outcome"] is not None]
+    assert job["result"]["schema"]["calls"] == len(asked) == 4
+    assert job["result"]["schema"]["cost"] == pytest.approx(sum(call["cost"] for call in asked[1:]))
+
+
 async def test_a_schema_that_is_never_met_fails_with_the_paths(factory: Factory) -> None:
     async with scripted(factory, '{"title": [], "pages": "many"}'):
         job = await ask(factory)
