@@ -5,11 +5,11 @@ there.
 """
 
 import asyncio
-import contextlib
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from redis.asyncio import Redis
@@ -22,6 +22,7 @@ from core.logging import get_logger
 PREFIX = "factory:{limits}:"
 FREED = "factory:limits"
 ALIVE_S = 15.0
+BEAT_S = 4.0
 LEARNED_S = 60.0
 PATIENCE_S = 1.0
 
@@ -48,7 +49,7 @@ class Limiter:
         self._processes = 1
         self._shares: dict[str, _Share] = {}
         self._away_until = 0.0
-        names = ("take_room", "give_back_room", "count_alive", "settle_room", "look_at_room")
+        names = ("take_room", "give_back_room", "count_alive", "remember_room", "settle_room", "look_at_room")
         self._scripts: dict[str, Any] = {name: redis.register_script(read_script(name)) for name in names}
 
     async def take(
@@ -89,14 +90,11 @@ class Limiter:
             args += [name, mark]
         await self._run("give_back_room", args)
 
-    async def remember(self, taken: Taken, name: str) -> None:
-        """Keep what was taken under a name, for whoever learns the true tokens: `settle`."""
-        if taken.local or not taken.marks[0] & 1:
-            return
-        said = f"{taken.slot} {taken.tokens} {taken.scopes[0]}"
-        with contextlib.suppress(RedisError, OSError, TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
-                await self._redis.set(f"{PREFIX}owed:{name}", said, px=_ms(self._window_s))
+    async def remember(self, taken: Taken, tokens: Mapping[str, int]) -> None:
+        """Keep the parts of what was taken under names, for whoever learns the true tokens: `settle`."""
+        if not taken.local:
+            args = [*self._window, taken.slot, taken.scopes[0], *chain.from_iterable(tokens.items())]
+            await self._run("remember_room", args)
 
     async def settle(self, name: str, tokens: int) -> None:
         """The true tokens of what was remembered."""

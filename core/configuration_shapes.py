@@ -13,6 +13,17 @@ from core.request_checks import problems_of
 Word = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
 
 
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+class Limits(Shape):
+    """Of a project, a provider or an endpoint. What is not said has no limit."""
+
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
+    concurrency: Annotated[Count | None, Field(description="Calls of a provider, jobs of a project, at once.")] = None
+
+
 class ProjectSettings(Shape):
     """`projects.settings`. What is not said is as for everybody."""
 
@@ -26,6 +37,7 @@ class ProjectSettings(Shape):
     audio_retention_days: Annotated[float, Field(ge=0, le=36_500, strict=False)] | None = Field(
         30.0, description="How long the bytes of narrations are kept; null for ever."
     )
+    limits: Annotated[Limits, Field(default_factory=Limits)]
 
 
 def settings_problems(settings: Mapping[str, Any]) -> list[Problem]:

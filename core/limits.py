@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from core.estimates import AUDIO_TOKENS_PER_CHARACTER, prompt_tokens
 from core.request import JobRequest, Kind
@@ -110,6 +111,10 @@ class ProviderWord:
     most_at_once: int | None = None
     running: int | None = None
     rest_s: float | None = None
+
+
+def project_scope(project_id: UUID) -> str:
+    return f"project:{project_id}"
 
 
 def tokens_asked(request: JobRequest) -> int:

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from adapters.registry import HANDLERS
 from broker.connection import open_redis
 from broker.health import HealthBoard
+from broker.limits import BEAT_S, Limiter
 from broker.queue import JobQueue
 from broker.wakeups import CANCELS, Wakeups
 from core.health import BreakerRule
+from core.looper import Looper
 from core.settings import Settings, require_urls
+from producer.limiting import ProjectLimits
 from producer.submit import Submitter
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
@@ -26,6 +29,7 @@ class Services:
     wakeups: Wakeups
     cancels: Wakeups
     submitter: Submitter
+    limiter: Limiter
     storage: Store
 
 
@@ -43,6 +47,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         catalog = CatalogFollower(database, HANDLERS)
         await catalog.start()
         stack.push_async_callback(catalog.stop)
+        limiter = Limiter(redis, "api")
+        alive = Looper("limits", limiter.beat, BEAT_S)
+        alive.start()
+        stack.push_async_callback(alive.stop)
         wakeups = Wakeups(redis)
         wakeups.start()
         stack.push_async_callback(wakeups.stop)
@@ -53,6 +61,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             health=HealthBoard(redis, BreakerRule()),
             wakeups=wakeups,
             cancels=Wakeups(redis, CANCELS),
-            submitter=Submitter(database, JobQueue(redis), catalog),
+            submitter=Submitter(database, JobQueue(redis), catalog, ProjectLimits(limiter, catalog)),
+            limiter=limiter,
             storage=open_store(settings.storage_place),
         )

@@ -20,6 +20,7 @@ from core.ids import new_id
 from core.jsonio import dump_json
 from core.logging import get_logger
 from core.request import JobRequest
+from producer.limiting import ProjectLimits
 from sql.following import CatalogFollower
 from sql.jobs import claim_idempotency_key, insert_batch, insert_jobs
 from sql.patience import is_about_one
@@ -72,10 +73,11 @@ class BatchOrder:
 class Submitter:
     """From the moment an id is answered, its job is durable in Postgres."""
 
-    def __init__(self, database: Database, queue: JobQueue, catalog: CatalogFollower) -> None:
+    def __init__(self, database: Database, queue: JobQueue, catalog: CatalogFollower, limits: ProjectLimits) -> None:
         self._database = database
         self._queue = queue
         self._catalog = catalog
+        self._limits = limits
         self._batcher: Batcher[Mapping[str, Any], None] = Batcher(self._submit_group, is_about_one=is_about_one)
 
     async def submit(self, caller: Caller, request: JobRequest, idempotency: Idempotency | None = None) -> UUID:
@@ -87,6 +89,7 @@ class Submitter:
         job_id = new_id()
         row = _row(caller, request, job_id)
         if idempotency is None:
+            await self._limits.admit(caller.project_id, {job_id: request})
             await self._batcher.add(row)
             return job_id
         async with self._database.acquire() as connection, connection.transaction():
@@ -97,6 +100,7 @@ class Submitter:
                 raise IdempotencyConflict
             if answer.job_id is not None and answer.job_id != job_id:
                 return answer.job_id
+            await self._limits.admit(caller.project_id, {job_id: request})
             made_at = await insert_jobs(connection, [row])
         await self._hand_over([row], made_at)
         return job_id
@@ -113,8 +117,9 @@ class Submitter:
         request = JobRequest.model_validate_json(dump_json(earlier["request"]))
         self.check(caller, [request], utc_now())
         row = _row(caller, request, new_id()) | {"retry_of": earlier["id"], "after": _uuids(earlier["after"])}
-        await self._batcher.add(row)
         job_id: UUID = row["id"]
+        await self._limits.admit(caller.project_id, {job_id: request})
+        await self._batcher.add(row)
         return job_id
 
     async def submit_batch(self, caller: Caller, order: BatchOrder, idempotency: Idempotency | None = None) -> UUID:
@@ -143,6 +148,9 @@ class Submitter:
                     raise IdempotencyConflict
                 if answer.batch_id is not None and answer.batch_id != batch_id:
                     return answer.batch_id
+            await self._limits.admit(
+                caller.project_id, {row["id"]: one for row, one in zip(rows, order.requests, strict=True)}
+            )
             await insert_batch(
                 connection, batch_id, caller.project_id, order.name, len(rows), None, dict(order.metadata or {})
             )

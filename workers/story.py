@@ -176,6 +176,7 @@ async def _finish(
     if recorded is None:
         get_logger(__name__).warning("fenced out", state=state)
         return Over()
+    await services.limits.settle_job(job, result.usage if result else None)
     get_logger(__name__).info(
         state,
         model=result.model if result else None,

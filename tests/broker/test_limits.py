@@ -105,9 +105,9 @@ async def test_true_tokens_replace_the_estimate(limiter: Limiter) -> None:
 
 async def test_true_tokens_arrive_by_name_from_another_process(redis: Redis, limiter: Limiter) -> None:
     one = scope(tokens_per_minute=100)
-    await limiter.remember(await taken(limiter, one, tokens=90), "job-1")
+    await limiter.remember(await taken(limiter, one, tokens=90), {"job-1": 80, "job-2": 10})
     for _ in range(2):
-        await Limiter(redis, "worker", window_s=WINDOW_S).settle("job-1", 95)
+        await Limiter(redis, "worker", window_s=WINDOW_S).settle("job-1", 85)
     (held,) = await limiter.look([one])
     assert held["tokens"] == 95
 
@@ -168,7 +168,7 @@ async def test_every_key_ends_by_itself(redis: Redis, limiter: Limiter) -> None:
     await taken(limiter, one)
     await limiter.take("other", [one], pace=True)
     held = await taken(limiter, scope("b", learned=True, tokens_per_minute=5), tokens=2)
-    await limiter.remember(held, "job")
+    await limiter.remember(held, {"job": 2})
     await limiter.give_back(held, 1, "b", ProviderWord(requests_per_minute=3))
     await limiter.beat()
     keys = [key async for key in redis.scan_iter(PREFIX + "*")]
