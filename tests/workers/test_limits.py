@@ -10,7 +10,7 @@ from core.settings import Settings
 from tests.house import Factory
 from tests.prose import chapter
 
-SPOKEN = "elevenlabs/eleven_flash_v2:JBFqnCBsd6RMkjVDRZzb"
+SPOKEN = "eleven_turbo_v2:JBFqnCBsd6RMkjVDRZzb"  # no other test speaks with it
 
 
 @pytest.fixture
@@ -42,13 +42,19 @@ async def done(factory: Factory, **fields: Any) -> dict[str, Any]:
 async def test_narrations_behind_two_places_all_complete_and_never_three_run(
     factory: Factory, emulator: httpx.AsyncClient
 ) -> None:
-    await factory.execute("UPDATE factory.models SET active = true WHERE model_id LIKE 'eleven_flash_v2%'")
+    await factory.execute(
+        "UPDATE factory.models SET model_id = $1, max_input_characters = 2000 WHERE model_id = 'eleven_flash_v2_5:cjVigY5qzO86Huf0OWal'",
+        SPOKEN,
+    )
     await factory.execute("UPDATE factory.providers SET limits = '{\"concurrency\": 2}' WHERE id = 'elevenlabs'")
     await factory.settled()
-    await limited(emulator, "elevenlabs", "eleven_flash_v2", concurrency=2)
-    text = chapter(70_000, 5)
+    await limited(emulator, "elevenlabs", "eleven_turbo_v2", concurrency=2)
+    text = chapter(7_000, 5)
     jobs = await asyncio.gather(
-        *(done(factory, kind="speech", model=SPOKEN, format="wav", input=f"{n}. {text}") for n in range(6))
+        *(
+            done(factory, kind="speech", model=f"elevenlabs/{SPOKEN}", format="wav", input=f"{n}. {text}")
+            for n in range(6)
+        )
     )
     assert [(job["status"], job["attempts"], job["error"]) for job in jobs] == [("completed", 1, None)] * 6
     assert all(job["result"]["audio"]["parts"] > 1 for job in jobs)
@@ -89,6 +95,8 @@ async def test_with_no_other_route_the_job_waits_and_that_is_no_attempt(factory:
 
 
 async def test_what_a_provider_says_holds_the_next_calls_back(factory: Factory, emulator: httpx.AsyncClient) -> None:
+    await factory.execute("UPDATE factory.models SET active = true WHERE model_id = 'ministral-8b-2512'")
+    await factory.settled()
     await limited(emulator, "mistral", "ministral-8b-2512", requests_per_minute=2)
     jobs = [await done(factory, model="mistral/ministral-8b-2512", prompt=f"Line {n}") for n in range(2)]
     assert [job["status"] for job in jobs] == ["completed"] * 2
