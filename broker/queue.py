@@ -150,6 +150,14 @@ class JobQueue:
         args = [owner, round(life_s * 1000)]
         return bool(await self._scripts["take_duty"](keys=[f"{PREFIX}duty:{name}"], args=args))
 
+    async def count_running(self, projects: Sequence[UUID]) -> list[int]:
+        """Jobs that run now of projects that have a cap; of others nobody counts them."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for project in projects:
+                pipeline.scard(f"{PREFIX}running:{project}")
+            counts: list[int] = await pipeline.execute()
+        return counts
+
     async def depth(self) -> int:
         """Jobs in Redis: in line, delayed and running."""
         found: int = await cast("Any", self._redis.hlen(_JOBS))

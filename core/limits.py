@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from core.catalog import Endpoint, Model
 from core.estimates import AUDIO_TOKENS_PER_CHARACTER, prompt_tokens
 from core.request import JobRequest, Kind
 
@@ -115,6 +116,11 @@ class ProviderWord:
 
 def project_scope(project_id: UUID) -> str:
     return f"project:{project_id}"
+
+
+def route_scope(endpoint: Endpoint, model: Model) -> str:
+    """What providers say of their limits is about a model at an endpoint; voices are presets of one model."""
+    return f"route:{endpoint.id}:{model.name.partition(':')[0]}"
 
 
 def tokens_asked(request: JobRequest) -> int:

@@ -28,6 +28,7 @@ class Services:
     health: HealthBoard
     wakeups: Wakeups
     cancels: Wakeups
+    queue: JobQueue
     submitter: Submitter
     limiter: Limiter
     storage: Store
@@ -47,7 +48,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         catalog = CatalogFollower(database, HANDLERS)
         await catalog.start()
         stack.push_async_callback(catalog.stop)
-        limiter = Limiter(redis, "api")
+        limiter, queue = Limiter(redis, "api"), JobQueue(redis)
         alive = Looper("limits", limiter.beat, BEAT_S)
         alive.start()
         stack.push_async_callback(alive.stop)
@@ -61,7 +62,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             health=HealthBoard(redis, BreakerRule()),
             wakeups=wakeups,
             cancels=Wakeups(redis, CANCELS),
-            submitter=Submitter(database, JobQueue(redis), catalog, ProjectLimits(limiter, catalog)),
+            queue=queue,
+            submitter=Submitter(database, queue, catalog, ProjectLimits(limiter, catalog)),
             limiter=limiter,
             storage=open_store(settings.storage_place),
         )

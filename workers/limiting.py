@@ -19,7 +19,7 @@ from broker.wakeups import Wakeups
 from core.clock import utc_now
 from core.health import Rest
 from core.ids import new_id
-from core.limits import Limits, ProviderWord, Refused, Scope, Taken, tokens_asked
+from core.limits import Limits, ProviderWord, Refused, Scope, Taken, route_scope, tokens_asked
 from core.provider import ErrorKind, ProviderAnswer, ProviderError
 from core.request import JobRequest
 from core.result import Usage
@@ -130,11 +130,11 @@ class ProviderLimits:
             line.release()
 
     def _scopes(self, route: Route) -> list[Scope]:
-        """The learned one last: it is about the endpoint and the model, of which voices are presets."""
+        """The learned one last."""
         provider = self._catalog.current.providers.get(route.model.provider)
-        endpoint, model = route.endpoint, route.model.name.partition(":")[0]
+        endpoint = route.endpoint
         said = [
             Scope(f"provider:{route.model.provider}", Limits.of(provider.limits if provider else None)),
             Scope(f"endpoint:{endpoint.id}", Limits.of(endpoint.limits)),
         ]
-        return [*(one for one in said if one.limits), Scope(f"route:{endpoint.id}:{model}", Limits(), learned=True)]
+        return [*(one for one in said if one.limits), Scope(route_scope(endpoint, route.model), Limits(), learned=True)]

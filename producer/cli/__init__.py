@@ -23,6 +23,7 @@ COMMANDS = {
     "voices": ("voices", "List voices, or let one speak."),
     "usage": ("jobs", "Show what was spent."),
     "routes": ("routing", "Explain where a request would go."),
+    "limits": ("administering", "Show limits and what is in use of them."),
     "faults": ("administering", "Show what is wrong with the configuration."),
     "audit": ("administering", "Show who changed what."),
     "experiments": ("experiments", "Compare the variants of a weighted alias."),

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import httpx
+import pytest
+from redis.asyncio import Redis
 
 from tests.house import Factory
 
@@ -81,3 +83,28 @@ async def test_a_retry_counts_too(factory: Factory) -> None:
     job = (await post(factory)).json()
     await factory.client.get(f"/v1/jobs/{job['id']}?wait=20")
     assert (await factory.client.post(f"/v1/jobs/{job['id']}/retry")).status_code == 429
+
+
+async def test_an_operator_sees_what_is_in_use(factory: Factory) -> None:
+    await factory.execute("UPDATE factory.providers SET limits = '{\"concurrency\": 5}' WHERE id = 'mistral'")
+    await limit(factory, requests_per_minute=9, concurrency=3)
+    await post(factory)
+    headers = {"x-api-key": await factory.operator_key()}
+    answer = await factory.client.get("/v1/admin/limits", headers=headers)
+    rows = {row.pop("scope"): row for row in answer.json()["data"]}
+    assert rows["project nicestory"]["limits"] == {"requests_per_minute": 9, "concurrency": 3}
+    assert rows["project nicestory"]["requests"] == 1
+    assert rows["provider mistral"] == {
+        "limits": {"concurrency": 5}, "requests": 0, "tokens": 0, "running": 0, "said": {},
+    }  # fmt: skip
+    assert (await factory.client.get("/v1/admin/limits")).status_code == 403
+
+
+async def test_no_caller_sees_an_error_because_redis_is_away(factory: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    await limit(factory, requests_per_minute=2)
+    async with Redis(host="127.0.0.1", port=1) as nowhere:
+        for script in factory.services.limiter._scripts.values():
+            monkeypatch.setattr(script, "registered_client", nowhere)
+        answers = [await post(factory) for _ in range(3)]
+    assert [one.status_code for one in answers] == [202, 202, 429]
+    assert 50 <= int(answers[2].headers["retry-after"]) <= 61
