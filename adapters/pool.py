@@ -4,6 +4,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
+from adapters.limits import HEARD
+
 if TYPE_CHECKING:
     import httpx2
 
@@ -37,7 +39,7 @@ class ProviderPool:
             self._http = httpx2.AsyncClient(
                 timeout=httpx2.Timeout(60.0, connect=5.0),
                 transport=Lanes(self._max_connections, self._max_keepalive),
-                event_hooks={"request": [_drop_placeholder_keys]},
+                event_hooks={"request": [_drop_placeholder_keys], "response": [_hear]},
             )
         return self._http
 
@@ -68,3 +70,10 @@ async def _drop_placeholder_keys(request: "httpx2.Request") -> None:
     for name in _KEY_HEADERS:
         if request.headers.get(name, "").endswith(NO_KEY):
             del request.headers[name]
+
+
+async def _hear(response: "httpx2.Response") -> None:
+    """For whoever listens to what a provider says beside its answer."""
+    heard = HEARD.get()
+    if heard is not None:
+        heard.append(response.headers)

@@ -3,6 +3,7 @@
 from functools import partial
 from importlib import import_module
 
+from adapters.limits import listen
 from adapters.pool import ProviderPool
 from core.errors import ConfigurationError
 from core.provider import Adapter, HandlerSpec
@@ -36,4 +37,4 @@ def load_handler(name: str, pool: ProviderPool) -> Adapter:
         raise ConfigurationError(f"There is no handler {name!r}. Handlers: {', '.join(sorted(HANDLERS))}.")
     module, _, function = spec.loader.partition(":")
     adapter: Adapter = partial(getattr(import_module(module), function), pool)
-    return adapter
+    return partial(listen, adapter)

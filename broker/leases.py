@@ -5,7 +5,7 @@ A hung one does: the thread renews only while the loop keeps ticking.
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -14,6 +14,7 @@ from uuid import UUID
 from redis import Redis
 from redis.exceptions import RedisError
 
+from broker.limits import PREFIX as LIMITS
 from broker.queue import PREFIX, Renewal, Ticket, read_script
 from core.logging import get_logger
 
@@ -39,6 +40,7 @@ class LeaseKeeper:
         self._lease_s = lease_s
         self.on_taken: Callable[[UUID, int], None] = lambda _job_id, _token: None
         self._held: dict[UUID, Lease] = {}
+        self._places: dict[str, Sequence[str]] = {}
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._ticked = time.monotonic()
@@ -68,8 +70,19 @@ class LeaseKeeper:
             if (lease := self._held.get(job_id)) is not None and lease.token == token:
                 del self._held[job_id]
 
+    def hold_places(self, holder: str, scopes: Sequence[str]) -> None:
+        """Renew a call's places in these scopes, too."""
+        with self._lock:
+            self._places[holder] = scopes
+
+    def drop_places(self, holder: str) -> None:
+        """The call is over: before its places are given back."""
+        with self._lock:
+            self._places.pop(holder, None)
+
     def _run(self) -> None:
         script = self._redis.register_script(read_script("renew"))
+        places_script = self._redis.register_script(read_script("renew_places"))
         failing = False
         while not self._ended.wait(self._lease_s / _RENEWALS_PER_LEASE):
             if time.monotonic() - self._ticked > self._lease_s / 2:
@@ -77,6 +90,7 @@ class LeaseKeeper:
                 continue
             try:
                 self._renew(script)
+                self._renew_places(places_script)
                 failing = False
             except (RedisError, OSError) as error:
                 if not failing:
@@ -92,6 +106,18 @@ class LeaseKeeper:
             answers = script(keys=[PREFIX + "jobs", PREFIX + "delayed"], args=args)
             for lease, answer in zip(page, answers, strict=True):
                 self._heed(lease, answer.decode())
+
+    def _renew_places(self, script: Any) -> None:
+        """What was given back while its renewal was on the way is taken out again."""
+        with self._lock:
+            held = [(scope, holder) for holder, scopes in self._places.items() for scope in scopes]
+        for start in range(0, len(held), _AT_ONCE):
+            page = held[start : start + _AT_ONCE]
+            script(keys=[], args=[LIMITS, round(self._lease_s * 1000), *chain.from_iterable(page)])
+            with self._lock:
+                gone = [(scope, holder) for scope, holder in page if holder not in self._places]
+            for scope, holder in gone:
+                self._redis.zrem(f"{LIMITS}p:{scope}", holder)
 
     def _heed(self, lease: Lease, answer: Renewal) -> None:
         if answer == "held":

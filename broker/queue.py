@@ -5,7 +5,7 @@ nothing. The scripts beside this go by the server's clock and no other.
 """
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
@@ -22,6 +22,7 @@ _SCRIPTS = Path(__file__).parent / "scripts"
 _AT_ONCE = 500
 
 POOLS = ("text", "speech")
+NO_CAPS: Mapping[UUID, int] = {}
 _HEAD_START_MS = {"interactive": 60_000, "standard": 0, "batch": -600_000}
 
 Renewal = Literal["held", "adopted", "taken"]
@@ -107,9 +108,14 @@ class JobQueue:
         paused: Sequence[UUID] = (),
         *,
         suspects: int = 1,
+        caps: Mapping[UUID, int] = NO_CAPS,
     ) -> Claim:
-        """At most so many jobs, each under a lease, and so many suspects among them: one round trip."""
-        args = [PREFIX, owner, most, round(lease_s * 1000), suspects, len(pools), *pools, *map(str, paused)]
+        """At most so many jobs, each under a lease, and so many suspects among them: one round trip. `caps`: the most
+        jobs of a project that may run at once, everywhere."""
+        args: list[str | int] = [PREFIX, owner, most, round(lease_s * 1000), suspects, len(pools), *pools]
+        args += [len(paused), *map(str, paused)]
+        for project, cap in caps.items():
+            args += [str(project), cap]
         due_ms, *flat = await self._scripts["claim"](keys=[_JOBS, _DELAYED], args=args)
         jobs = [Held(UUID(flat[at].decode()), flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3)]
         return Claim(None if due_ms < 0 else due_ms / 1000, jobs)
@@ -143,6 +149,14 @@ class JobQueue:
         """Is this process the one that does a duty now? It stays so while it asks again in time."""
         args = [owner, round(life_s * 1000)]
         return bool(await self._scripts["take_duty"](keys=[f"{PREFIX}duty:{name}"], args=args))
+
+    async def count_running(self, projects: Sequence[UUID]) -> list[int]:
+        """Jobs that run now of projects that have a cap; of others nobody counts them."""
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for project in projects:
+                pipeline.scard(f"{PREFIX}running:{project}")
+            counts: list[int] = await pipeline.execute()
+        return counts
 
     async def depth(self) -> int:
         """Jobs in Redis: in line, delayed and running."""

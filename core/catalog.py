@@ -36,6 +36,7 @@ class Endpoint:
     priority: int
     active: bool
     seeded: bool
+    limits: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,17 @@ class CacheSettings(Shape):
     )
 
 
+Count = Annotated[int, Field(ge=1, le=2**31 - 1)]
+
+
+class Limits(Shape):
+    """Of a project, a provider or an endpoint. What is not said has no limit."""
+
+    requests_per_minute: Count | None = None
+    tokens_per_minute: Count | None = None
+    concurrency: Annotated[Count | None, Field(description="Calls of a provider, jobs of a project, at once.")] = None
+
+
 class ProjectSettings(Shape):
     """`projects.settings`. What is not said is as for everybody."""
 
@@ -40,6 +51,7 @@ class ProjectSettings(Shape):
         30.0, description="How long the bytes of narrations are kept; null for ever."
     )
     cache: CacheSettings | None = None
+    limits: Annotated[Limits, Field(default_factory=Limits)]
 
 
 def settings_problems(settings: Mapping[str, Any]) -> list[Problem]:

@@ -9,6 +9,7 @@ FactoryError
 ├── NotFound                  not_found              404
 ├── Conflict                  conflict               409
 │   └── IdempotencyConflict   idempotency_key_reused 422
+├── RateLimited               rate_limited           429   a project's own limit; says when to come again
 ├── BodyTooLarge              body_too_large         413
 ├── ServiceUnavailable        unavailable            503
 │   └── StorageUnavailable    storage_unavailable    503   in `storage.store`
@@ -101,6 +102,16 @@ class IdempotencyConflict(FactoryError):
     code = "idempotency_key_reused"
     status = 422
     title = "This Idempotency-Key was used with another body"
+
+
+class RateLimited(FactoryError):
+    code = "rate_limited"
+    status = 429
+    title = "The project's limit is reached"
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class BodyTooLarge(FactoryError):

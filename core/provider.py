@@ -7,6 +7,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from core.catalog import Endpoint, Model, Voice
+from core.limits import ProviderWord
 from core.request import JobRequest
 from core.result import Usage, Word
 
@@ -44,6 +45,7 @@ class ProviderError(Exception):
         retry_after_s: float | None = None,
         request_id: str | None = None,
         usage: Usage | None = None,
+        limits: ProviderWord | None = None,
     ) -> None:
         super().__init__(message)
         self.kind = kind
@@ -53,6 +55,7 @@ class ProviderError(Exception):
         self.retry_after_s = retry_after_s
         self.request_id = request_id
         self.usage = usage
+        self.limits = limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,7 @@ class ProviderAnswer:
     status: int = 200
     request_id: str | None = None
     warnings: list[str] = field(default_factory=list)
+    limits: ProviderWord | None = None
 
 
 class Adapter(Protocol):

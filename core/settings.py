@@ -49,6 +49,7 @@ class Settings(BaseSettings):
     voice_attempts: int = Field(default=100, ge=1, le=100_000)
     speech_parts_at_once: int = Field(default=3, ge=1, le=100)
     max_lost_leases: int = Field(default=5, ge=1, le=100)
+    limit_patience_s: float = Field(default=10.0, ge=0, le=300)
     retry_base_s: float = Field(default=1.0, gt=0)
     retry_cap_s: float = Field(default=60.0, gt=0)
     call_timeout_s: float = Field(default=240.0, gt=0)

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from adapters.registry import HANDLERS
 from broker.connection import open_redis
 from broker.health import HealthBoard
+from broker.limits import BEAT_S, Limiter
 from broker.queue import JobQueue
 from broker.wakeups import CANCELS, Wakeups
 from core.health import BreakerRule
+from core.looper import Looper
 from core.settings import Settings, has_provider_keys, require_urls
+from producer.limiting import ProjectLimits
 from producer.submit import Submitter
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
@@ -25,7 +28,9 @@ class Services:
     health: HealthBoard
     wakeups: Wakeups
     cancels: Wakeups
+    queue: JobQueue
     submitter: Submitter
+    limiter: Limiter
     storage: Store
 
 
@@ -43,6 +48,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         catalog = CatalogFollower(database, HANDLERS)
         await catalog.start()
         stack.push_async_callback(catalog.stop)
+        limiter, queue = Limiter(redis, "api"), JobQueue(redis)
+        alive = Looper("limits", limiter.beat, BEAT_S)
+        alive.start()
+        stack.push_async_callback(alive.stop)
         wakeups = Wakeups(redis)
         wakeups.start()
         stack.push_async_callback(wakeups.stop)
@@ -54,12 +63,15 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             health=HealthBoard(redis, BreakerRule()),
             wakeups=wakeups,
             cancels=Wakeups(redis, CANCELS),
+            queue=queue,
             submitter=Submitter(
                 database,
-                JobQueue(redis),
+                queue,
                 catalog,
                 storage,
+                ProjectLimits(limiter, catalog),
                 emulated=settings.emulator_url is not None and not has_provider_keys(),
             ),
+            limiter=limiter,
             storage=storage,
         )

@@ -21,6 +21,7 @@ from core.ids import new_id
 from core.jsonio import dump_json
 from core.logging import get_logger
 from core.request import JobRequest
+from producer.limiting import ProjectLimits
 from sql.cache import answer_from_cache, forget_entry, select_cached_audio
 from sql.following import CatalogFollower
 from sql.jobs import claim_idempotency_key, insert_batch, insert_jobs, release_dependents
@@ -77,13 +78,21 @@ class Submitter:
     """From the moment an id is answered, its job is durable in Postgres."""
 
     def __init__(
-        self, database: Database, queue: JobQueue, catalog: CatalogFollower, storage: Store, *, emulated: bool
+        self,
+        database: Database,
+        queue: JobQueue,
+        catalog: CatalogFollower,
+        storage: Store,
+        limits: ProjectLimits,
+        *,
+        emulated: bool,
     ) -> None:
         """`emulated`: shipped endpoints are served by the emulator, so its answers are looked for."""
         self._database = database
         self._queue = queue
         self._catalog = catalog
         self._storage = storage
+        self._limits = limits
         self._emulated = emulated
         self._batcher: Batcher[Mapping[str, Any], None] = Batcher(self._submit_group, is_about_one=is_about_one)
 
@@ -96,6 +105,7 @@ class Submitter:
         job_id = new_id()
         row = self._row(caller, request, job_id)
         if idempotency is None:
+            await self._limits.admit(caller.project_id, {job_id: request})
             await self._batcher.add(row)
             return job_id
         async with self._database.acquire() as connection, connection.transaction():
@@ -106,6 +116,7 @@ class Submitter:
                 raise IdempotencyConflict
             if answer.job_id is not None and answer.job_id != job_id:
                 return answer.job_id
+            await self._limits.admit(caller.project_id, {job_id: request})
             rows, made_at = await self._insert(connection, [row])
         await self._hand_over(rows, made_at)
         return job_id
@@ -122,8 +133,9 @@ class Submitter:
         request = JobRequest.model_validate_json(dump_json(earlier["request"]))
         self.check(caller, [request], utc_now())
         row = self._row(caller, request, new_id()) | {"retry_of": earlier["id"], "after": _uuids(earlier["after"])}
-        await self._batcher.add(row)
         job_id: UUID = row["id"]
+        await self._limits.admit(caller.project_id, {job_id: request})
+        await self._batcher.add(row)
         return job_id
 
     async def submit_batch(self, caller: Caller, order: BatchOrder, idempotency: Idempotency | None = None) -> UUID:
@@ -152,6 +164,9 @@ class Submitter:
                     raise IdempotencyConflict
                 if answer.batch_id is not None and answer.batch_id != batch_id:
                     return answer.batch_id
+            await self._limits.admit(
+                caller.project_id, {row["id"]: one for row, one in zip(rows, order.requests, strict=True)}
+            )
             await insert_batch(
                 connection, batch_id, caller.project_id, order.name, len(rows), None, dict(order.metadata or {})
             )

@@ -22,6 +22,7 @@ from core.schema_prompt import ask_in_prompt, ask_once_more
 from sql.calls import read_spending, select_missed
 from sql.jobs import StartedJob
 from workers.calling import Answered, call_provider
+from workers.limiting import AtLimit
 from workers.outcomes import Done
 from workers.services import WorkerServices
 
@@ -65,13 +66,17 @@ class OneCall:
     def may_use(self, route: Route) -> bool:  # noqa: ARG002  any will do
         return True
 
-    async def ask(self, route: Route) -> Done:
+    async def ask(self, route: Route, patience_s: float = 0.0) -> Done:
         """A call that is made once more because of what the model wrote cannot be the caller's fault."""
         way = self._first_way(route)
         violated: SchemaViolated | None = None
         while True:
             try:
-                answered = await self._call(route, way)
+                answered = await self._call(route, way, patience_s)
+            except AtLimit:
+                if violated is not None:
+                    raise violated from None
+                raise
             except ProviderError as error:
                 if violated is not None and error.kind in CALLERS_FAULT:
                     raise violated from None
@@ -82,7 +87,7 @@ class OneCall:
             else:
                 return Done(self.request, route, await self._told(route, way, answered))
 
-    async def _call(self, route: Route, way: Way) -> Answered:
+    async def _call(self, route: Route, way: Way, patience_s: float) -> Answered:
         timeout_s = self.services.time_for_call(self.until)
         return await call_provider(
             self.services,
@@ -91,6 +96,7 @@ class OneCall:
             route,
             self.images,
             timeout_s,
+            patience_s=patience_s,
             wanted=self.request,
             asked=way.asked,
             asked_first=way.asked_first,

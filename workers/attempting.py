@@ -20,6 +20,7 @@ from core.routing import Route, RoutePlan, Router
 from sql.calls import read_spending
 from sql.parts import Speaker
 from workers.asking import OneCall
+from workers.limiting import AtLimit
 from workers.narrating import begin_narration
 from workers.outcomes import Done, JobRun, Narrated
 from workers.services import WorkerServices
@@ -36,8 +37,9 @@ class Asker(Protocol):
 
     def may_use(self, route: Route) -> bool: ...
 
-    async def ask(self, route: Route) -> Done | Narrated | RetryAt:
-        """Raises ProviderError, whose ledger lines are written."""
+    async def ask(self, route: Route, patience_s: float = 0.0) -> Done | Narrated | RetryAt:
+        """Raises ProviderError, whose ledger lines are written, or AtLimit when there was no room for a call within
+        the patience."""
         ...
 
 
@@ -81,6 +83,7 @@ class Walk:
         self._max_attempts = services.settings.max_attempts
         self._errors: list[tuple[str, ProviderError]] = []
         self._resting: list[tuple[str, Rest]] = [(route.model.provider, rest) for route, rest in plan.resting]
+        self._full: list[tuple[Route, AtLimit]] = []
         self._too_small = 0
         self._too_dear: str | None = None
 
@@ -93,13 +96,28 @@ class Walk:
                 outcome = await self._try(route, asker)
                 if outcome is not None:
                     return outcome
+        if self._full and (outcome := await self._wait_for_room(asker)) is not None:
+            return outcome
         return self.end()
 
-    async def _try(self, route: Route, asker: Asker) -> Outcome | None:
+    async def _wait_for_room(self, asker: Asker) -> Outcome | None:
+        """No other route served it: wait at the one that will have room first."""
+        route, _ = min(self._full, key=lambda one: one[1].wait_s or 0.0)
+        if not self._is_still_allowed(route) or not await self._is_affordable(route):
+            return None
+        self._full.clear()
+        outcome = await self._try(route, asker, self._services.settings.limit_patience_s)
+        self._resting += [(route.model.provider, limit.rest()) for route, limit in self._full]
+        return outcome
+
+    async def _try(self, route: Route, asker: Asker, patience_s: float = 0.0) -> Outcome | None:
         """None: go on to the next route."""
         for asked_again in (False, True):
             try:
-                return await asker.ask(route)
+                return await asker.ask(route, patience_s)
+            except AtLimit as limit:
+                self._full.append((route, limit))
+                return None
             except ProviderError as error:
                 self._errors.append((route.model.provider, error))
                 if error.kind is ErrorKind.context_length:

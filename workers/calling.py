@@ -116,36 +116,43 @@ async def call_provider(
     timeout_s: float,
     part: SpokenPart | None = None,
     *,
+    patience_s: float = 0.0,
     wanted: JobRequest | None = None,
     asked: str | None = None,
     asked_first: Usage | None = None,
 ) -> Answered:
-    """Raises ProviderError (recorded in the ledger already) or FenceLost. `part`: which of a long narration. `wanted`:
-    what the answer is held against, where that is not what is sent; `asked`: how its schema is asked for;
-    `asked_first`: what the call used that this one repairs."""
+    """Raises ProviderError (recorded in the ledger already), FenceLost, or AtLimit: then nothing was called, though it
+    waited `patience_s` for a place. `part`: which of a long narration. `wanted`: what the answer is held against, where
+    that is not what is sent; `asked`: how its schema is asked for; `asked_first`: what the call used that this one
+    repairs."""
     wanted = wanted or request
-    base_url, api_key = address_of(route.endpoint, services.emulator_url)
-    line = await _open(services, job, request, route, part.number if part else None, asked, asked_first)
-    call = ProviderCall(
-        call_id=line.call_id,
-        request=request,
-        model=route.model,
-        endpoint=route.endpoint,
-        base_url=base_url,
-        api_key=api_key,
-        timeout_s=timeout_s,
-        parameters=route.parameters,
-        voice=route.voice,
-        images=images,
-        previous_text=part.previous if part else "",
-        next_text=part.following if part else "",
-    )
-    answer = None
+    asked_at = time.monotonic()
+    taken = await services.limits.enter(route, request, patience_s)
+    outcome: ProviderAnswer | ProviderError | None = None
+    try:
+        timeout_s = max(1.0, timeout_s - (time.monotonic() - asked_at))
+        line = await _open(services, job, request, route, part.number if part else None, asked, asked_first)
+        call = _call_of(services, line, request, images, timeout_s, part)
+        answered = await _heed(services, line, call, wanted)
+        outcome = answered.answer
+    except ProviderError as error:
+        outcome = error
+        raise
+    finally:
+        await asyncio.shield(services.limits.leave(taken, outcome))
+    return answered
+
+
+async def _heed(services: WorkerServices, line: Line, call: ProviderCall, wanted: JobRequest) -> Answered:
+    """Make the call, complete its line, and tell the others how it went."""
+    route, answer = line.route, None
     try:
         answer = await _ask(services, call)
         came = answer.content
         parsed = check_answer(wanted, answer)
     except ProviderError as error:
+        if answer is not None:
+            error.limits = answer.limits
         broken = isinstance(error, SchemaViolated) and wanted.output_schema is not None
         cost = await asyncio.shield(line.close(answer, error, "invalid" if broken else None))
         if isinstance(error, SchemaViolated):
@@ -161,6 +168,32 @@ async def call_provider(
     cost = await asyncio.shield(line.close(answer, None, outcome))
     await services.health.note_answer(route, (time.monotonic() - line.began) * 1000)
     return Answered(answer, parsed, cost, outcome)
+
+
+def _call_of(
+    services: WorkerServices,
+    line: Line,
+    request: JobRequest,
+    images: Mapping[str, tuple[str, bytes]],
+    timeout_s: float,
+    part: SpokenPart | None,
+) -> ProviderCall:
+    route = line.route
+    base_url, api_key = address_of(route.endpoint, services.emulator_url)
+    return ProviderCall(
+        call_id=line.call_id,
+        request=request,
+        model=route.model,
+        endpoint=route.endpoint,
+        base_url=base_url,
+        api_key=api_key,
+        timeout_s=timeout_s,
+        parameters=route.parameters,
+        voice=route.voice,
+        images=images,
+        previous_text=part.previous if part else "",
+        next_text=part.following if part else "",
+    )
 
 
 async def _open(

@@ -9,7 +9,7 @@ import contextlib
 import inspect
 import random
 import signal
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -19,7 +19,9 @@ from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
 from broker.leases import Lease
-from broker.queue import Held, Ticket, pool_of, score_of
+from broker.queue import NO_CAPS, Held, Ticket, pool_of, score_of
+from core.catalog import Catalog
+from core.limits import Limits
 from core.logging import get_logger
 from core.looper import raise_if_cancelled
 from sql.jobs import StartedJob, requeue_job, start_jobs
@@ -57,6 +59,8 @@ class LeasedWorker(Worker):
         self._changed = asyncio.Event()
         self._tokens: dict[str, int] = {}
         self._suspects: set[str] = set()
+        self._capped: Catalog | None = None
+        self._caps: Mapping[UUID, int] = NO_CAPS
         beat = self.loop.create_task(self._beat_on())
         try:
             await self._take_jobs()
@@ -96,6 +100,7 @@ class LeasedWorker(Worker):
                     services.settings.lease_s,
                     services.pools,
                     paused,
+                    caps=self._caps_of(catalog),
                     suspects=0 if self._suspects & self.tasks.keys() else 1,
                 )
                 await self._start(claim.jobs)
@@ -110,6 +115,13 @@ class LeasedWorker(Worker):
                     log.warning("waiting for a server", error=f"{type(error).__name__}: {error}"[:200])
                 away_s = min(2.0, away_s * 2 or 0.1)
                 await asyncio.sleep(away_s * random.uniform(0.5, 1))  # noqa: S311  spreading needs no secrecy
+
+    def _caps_of(self, catalog: Catalog) -> Mapping[UUID, int]:
+        """Projects that may have only so many jobs running at once."""
+        if self._capped is not catalog:
+            said = {one.id: Limits.of(one.settings.get("limits")).concurrency for one in catalog.projects.values()}
+            self._capped, self._caps = catalog, {project: cap for project, cap in said.items() if cap is not None}
+        return self._caps
 
     async def _until_changed(self) -> None:
         """A slot became free; or a second passed, for what changes elsewhere."""

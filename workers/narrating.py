@@ -27,6 +27,7 @@ from sql.parts import Part, Speaker, insert_parts, keep_batch_voice, read_batch_
 from sql.patience import patiently
 from storage.store import NotStored
 from workers.calling import Answered, call_provider
+from workers.limiting import AtLimit
 from workers.outcomes import JobRun, Narrated
 from workers.services import WorkerServices
 
@@ -58,8 +59,9 @@ class Narration:
     def may_use(self, route: Route) -> bool:
         return self.voice_kept in (None, _speaker(route))
 
-    async def ask(self, route: Route) -> Narrated | RetryAt:
-        """Raises ProviderError when a part could not be had; those that were begun beside it are stored first."""
+    async def ask(self, route: Route, patience_s: float = 0.0) -> Narrated | RetryAt:
+        """Raises ProviderError when a part could not be had; those that were begun beside it are stored first. Raises
+        AtLimit when there was no room for any; who got on goes on with as many at once as there is room for."""
         target = self.request.format or "mp3"
         parts = self._split(route, target)
         form = PART_FORMAT if len(parts) > 1 else target
@@ -68,12 +70,18 @@ class Narration:
         self._warnings.clear()
         missing = deque({sound: part for sound, part in zip(sounds, parts, strict=True) if sound not in known}.items())
         failure: list[Exception] = []
+        limits: list[AtLimit] = []
 
         async def speak() -> None:
             while missing and not failure and not self._time_is_up():
                 sound, part = missing.popleft()
+                patience = self.services.settings.limit_patience_s if self._got_on else patience_s
                 try:
-                    known[sound] = await self._buy(route, part, sound, form, many=len(parts) > 1)
+                    known[sound] = await self._buy(route, part, sound, form, patience, many=len(parts) > 1)
+                except AtLimit as limit:
+                    missing.appendleft((sound, part))
+                    limits.append(limit)
+                    return
                 except Exception as error:  # noqa: BLE001  the other speakers finish what they began
                     failure.append(error)
 
@@ -82,8 +90,10 @@ class Narration:
                 speakers.create_task(speak())
         if failure:
             raise failure[0]
+        if missing and limits and not self._got_on:
+            raise limits[0]
         if missing:
-            return RetryAt(utc_now(), counted=False)
+            return RetryAt(limits[-1].rest().until if limits else utc_now(), counted=False)
         await self._keep_voice(route)
         spoken = [(part, known[sound]) for part, sound in zip(parts, sounds, strict=True)]
         return Narrated(self.request, route, target, spoken, list(self._warnings))
@@ -123,10 +133,14 @@ class Narration:
         except NotStored:
             return False
 
-    async def _buy(self, route: Route, part: SpokenPart, sound: bytes, form: str, *, many: bool) -> Part:
+    async def _buy(
+        self, route: Route, part: SpokenPart, sound: bytes, form: str, patience_s: float, *, many: bool
+    ) -> Part:
         request = self.request.model_copy(update={"input": part.text, "format": form})
         timeout_s = self.services.time_for_call(self.until)
-        answered = await call_provider(self.services, self.job, request, route, {}, timeout_s, part if many else None)
+        answered = await call_provider(
+            self.services, self.job, request, route, {}, timeout_s, part if many else None, patience_s=patience_s
+        )
         self._warnings |= dict.fromkeys(answered.answer.warnings)
         return await asyncio.shield(self._store(route, part, sound, answered))
 

@@ -16,6 +16,7 @@ from adapters.pool import ProviderPool
 from adapters.registry import HANDLERS
 from broker.connection import open_keeper, open_listener
 from broker.leases import LeaseKeeper
+from broker.limits import BEAT_S, Limiter
 from broker.queue import Bell, Held, JobQueue
 from broker.wakeups import CANCELS, Wakeups
 from core.batcher import Batcher
@@ -34,6 +35,7 @@ from workers.finishing import Finisher
 from workers.flights import EVICT_EVERY_S, SWEEP_EVERY_S, CacheEviction, Flights, FlightSweep
 from workers.health import RouteHealth
 from workers.ledger import Ledger
+from workers.limiting import ProviderLimits
 from workers.recovering import EVERY_S, Recovery
 from workers.running import RunningJobs
 
@@ -51,6 +53,7 @@ class WorkerServices:
     bell: Bell
     pools: Sequence[str]
     leases: LeaseKeeper
+    limits: ProviderLimits
     acknowledged: Batcher[Held, int]
     ledger: Ledger
     finisher: Finisher
@@ -102,11 +105,16 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         leases = LeaseKeeper(open_keeper(settings.redis_url or "", settings.lease_s), owner, settings.lease_s)
         leases.start()
         stack.push_async_callback(asyncio.to_thread, leases.stop)
+        limiter = Limiter(redis, "worker", lease_s=settings.lease_s)
+        limits = ProviderLimits(redis, limiter, leases, catalog)
+        await limits.start()
+        stack.push_async_callback(limits.stop)
         storage = open_store(settings.storage_place)
         recovery = Recovery(database, queue, catalog, owner, settings.lease_s)
         for duty in (
             Looper("recovery", recovery.step, EVERY_S),
             Looper("cancels", LostCancels(database, running).step, 2.0),
+            Looper("limits", limiter.beat, BEAT_S),
             Looper("audio expiry", AudioExpiry(database, storage).step, AUDIO_EVERY_S),
             Looper("flights", FlightSweep(database, queue, catalog, owner).step, SWEEP_EVERY_S),
             Looper("cache", CacheEviction(database, catalog).step, EVICT_EVERY_S),
@@ -127,6 +135,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             bell=Bell(listening, settings.pools),
             pools=settings.pools,
             leases=leases,
+            limits=limits,
             acknowledged=acknowledged,
             ledger=ledger,
             finisher=finisher,

@@ -113,6 +113,7 @@ async def _finish(
         usage=result.usage.as_dict() if result else None,
         cached=result.cached if result else False,
     )
+    await services.limits.settle_job(job, result.usage if result else None)
     landing = Landing(job.id, job.project_id, use.fingerprint.hex(), use.ttl_s) if result and use else None
     return await _record(services, job, ended, landing)
 

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from starlette.routing import Mount, Route
 
 from adapters.emulator.anthropic import Anthropic
+from adapters.emulator.ceilings import Ceiling
 from adapters.emulator.elevenlabs import ElevenLabs
 from adapters.emulator.faults import Switched, parse_fault
 from adapters.emulator.google import Google
@@ -61,6 +62,20 @@ def _controls(emulator: Emulator) -> list[Route]:
         emulator.faults.clear(request.query_params.get("owner"))
         return json_response({"status": "switched off"})
 
+    async def set_ceiling(request: Request) -> Response:
+        body = await request.json()
+        owner = request.query_params.get("owner")
+        numbers = body.get("concurrency"), body.get("requests_per_minute")
+        emulator.ceilings.put(Ceiling(body["provider"], body.get("model") or "*", owner, *numbers))
+        return json_response({"status": "set"})
+
+    async def ceilings(_request: Request) -> Response:
+        return json_response({"limits": emulator.ceilings.all()})
+
+    async def lift_ceilings(request: Request) -> Response:
+        emulator.ceilings.clear(request.query_params.get("owner"))
+        return json_response({"status": "lifted"})
+
     async def calls(_request: Request) -> Response:
         return json_response({"calls": emulator.journal.all()})
 
@@ -72,6 +87,9 @@ def _controls(emulator: Emulator) -> list[Route]:
         Route("/health", health, methods=["GET"]),
         Route("/faults", switch_on, methods=["POST"]),
         Route("/faults", switch_off, methods=["DELETE"]),
+        Route("/limits", set_ceiling, methods=["POST"]),
+        Route("/limits", ceilings, methods=["GET"]),
+        Route("/limits", lift_ceilings, methods=["DELETE"]),
         Route("/calls", calls, methods=["GET"]),
         Route("/calls", forget, methods=["DELETE"]),
     ]

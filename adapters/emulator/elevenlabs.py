@@ -40,6 +40,7 @@ RATES = {
 SOUND_TYPES = {"mp3": "audio/mpeg", "opus": "audio/opus", "pcm": "audio/pcm", "wav": "audio/wav"}
 ERRORS = {
     "429": (429, "rate_limit_error", "rate_limit_exceeded", "Too many requests."),
+    "concurrent": (429, "rate_limit_error", "concurrent_limit_exceeded", "Too many concurrent requests."),
     "500": (500, "internal_error", "internal_server_error", "Something went wrong."),
     "503": (503, "service_unavailable", "service_unavailable", "The service is unavailable."),
     "529": (429, "rate_limit_error", "system_busy", "The system is under heavy load, please try again."),

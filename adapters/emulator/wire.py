@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from adapters.emulator.ceilings import Ceilings
 from adapters.emulator.faults import ERRORS, Fault, Faults
 from adapters.emulator.journal import Journal, Seen
 from adapters.emulator.settings import EmulatorSettings
@@ -60,6 +61,7 @@ class Emulator:
     settings: EmulatorSettings
     faults: Faults = field(default_factory=Faults)
     journal: Journal = field(default_factory=Journal)
+    ceilings: Ceilings = field(default_factory=Ceilings)
     prefixes: set[str] = field(default_factory=set)
 
     async def call(self, request: Request, dialect: Dialect, prepare: Prepare) -> Response:
@@ -84,6 +86,20 @@ class Emulator:
             raise dialect.invalid("The body must be a JSON object.")
         prepared = prepare(request, body)
         seen.model = prepared.model
+        ceiling = self.ceilings.find(dialect.provider, prepared.model)
+        if ceiling is None:
+            return await self._work(request, dialect, prepared)
+        now_s = time.monotonic()
+        if (refusal := ceiling.refusal(now_s)) is not None:
+            ceiling.refused += 1
+            response = dialect.error(refusal)
+        else:
+            with ceiling.running_one(now_s):
+                response = await self._work(request, dialect, prepared)
+                response.headers.update(ceiling.headers(time.monotonic()))
+        return response
+
+    async def _work(self, request: Request, dialect: Dialect, prepared: Prepared) -> Response:
         header = request.headers.get("x-emulator-fault")
         try:
             fault = self.faults.choose(dialect.provider, prepared.model, prepared.asked, header, prepared.prompt)

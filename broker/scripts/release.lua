@@ -12,6 +12,12 @@ for place = 2, #ARGV, 3 do
   local job = known and cmsgpack.unpack(known)
   if job and job.owner and job.token == token then
     job.owner = nil
+    if job.capped then
+      job.capped = nil
+      redis.call('SREM', prefix .. 'running:' .. job.project, id)
+      for _, pool in ipairs(redis.call('SMEMBERS', prefix .. 'capped:' .. job.project)) do rung[pool] = true end
+      redis.call('DEL', prefix .. 'capped:' .. job.project)
+    end
     redis.call('HSET', KEYS[1], id, cmsgpack.pack(job))
     redis.call('ZREM', prefix .. 'leases:' .. job.pool, id)
     if delay > 0 then

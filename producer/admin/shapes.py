@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, AwareDatetime, Field, TypeAdapter, ValidationError, create_model
 from pydantic_core import PydanticCustomError
 
-from core.configuration_shapes import ProjectSettings, Word
+from core.configuration_shapes import Limits, ProjectSettings, Word
 from core.errors import Problem, RequestRefused
 from core.request import Shape
 from core.request_checks import problems_of
@@ -68,12 +68,6 @@ class Project(Shape):
     settings: Annotated[ProjectSettings, Field(default_factory=ProjectSettings)]
 
 
-class Limits(Shape):
-    requests_per_minute: Count | None = None
-    tokens_per_minute: Count | None = None
-    concurrency: Count | None = None
-
-
 class Provider(Shape):
     id: ProviderId
     name: Text
@@ -94,6 +88,7 @@ class Endpoint(Shape):
     region: Word = "global"
     priority: Annotated[Rank, Field(description="Lower is tried first.")] = 100
     active: bool = True
+    limits: Annotated[Limits, Field(default_factory=Limits)]
 
 
 class Model(Shape):

@@ -8,6 +8,7 @@ from producer.api import audio, batches, cache, experiments, feedback, jobs, rou
 from producer.api.access import ServicesOf
 from producer.api.admin import router as admin
 from producer.api.jobs import json_response
+from producer.api.limits import LimitHeaders
 from producer.api.problems import install_problem_handlers
 from producer.composition import Services
 from sql.reading import probe
@@ -23,6 +24,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     app.state.services = services
     app.state.local_project = local_project
     install_problem_handlers(app)
+    app.add_middleware(LimitHeaders)
     for part in (jobs, feedback, audio, batches, usage, cache, experiments, voices, routes, admin):
         app.include_router(part.router)
 

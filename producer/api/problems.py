@@ -1,5 +1,6 @@
 """Errors as `application/problem+json` (RFC 9457) with a stable `code`."""
 
+import math
 from typing import Any
 
 import asyncpg
@@ -8,7 +9,7 @@ from fastapi.responses import Response
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 
-from core.errors import FactoryError, ServiceUnavailable
+from core.errors import FactoryError, RateLimited, ServiceUnavailable
 from core.jsonio import dump_json
 from core.logging import get_logger
 from producer.presenting import failure_status
@@ -37,6 +38,8 @@ def problem_of(error: FactoryError) -> Response:
     headers = {"Retry-After": "2"} if error.status == 503 else None
     if error.status == 401:
         headers = {"WWW-Authenticate": "Bearer"}
+    if isinstance(error, RateLimited):
+        headers = {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
     more = {"problems": [one.as_dict() for one in error.problems]} if error.problems else {}
     return problem(error.status, error.code, error.title, error.message, headers=headers, **more)
 

@@ -24,6 +24,7 @@ COMMANDS = {
     "usage": ("usage", "Show what was spent and saved."),
     "cache": ("cache", "Show what the cache has saved, or empty it."),
     "routes": ("routing", "Explain where a request would go."),
+    "limits": ("administering", "Show limits and what is in use of them."),
     "faults": ("administering", "Show what is wrong with the configuration."),
     "audit": ("administering", "Show who changed what."),
     "experiments": ("experiments", "Compare the variants of a weighted alias."),

@@ -27,6 +27,32 @@ async def faults(as_json: bool) -> None:
 
 
 @click.command()
+@json_option
+@run_async
+async def limits(as_json: bool) -> None:
+    """Show limits and what is in use of them: requests and tokens of the last minute, and what runs now."""
+    async with factory_client() as client:
+        rows = (await client.administer("GET", "/limits"))["data"]
+    if as_json:
+        print_json(rows)
+    elif not rows:
+        click.echo("no limit is set, and no provider named one")
+    else:
+        names = ("requests", "tokens", "running")
+        shown = [{"scope": row["scope"], **{name: _of_limit(row, name) for name in names}} for row in rows]
+        said = [", ".join(f"{name} {value}" for name, value in row["said"].items()) for row in rows]
+        columns = ("scope", *names, "provider says")
+        print_table([row | {"provider says": text} for row, text in zip(shown, said, strict=True)], columns)
+
+
+def _of_limit(row: dict[str, Any], name: str) -> str:
+    """`3 of 20`; the number alone where nothing limits it."""
+    columns = {"requests": "requests_per_minute", "tokens": "tokens_per_minute", "running": "concurrency"}
+    limit = row["limits"].get(columns[name])
+    return f"{row[name]} of {limit}" if limit is not None else str(row[name] or "")
+
+
+@click.command()
 @click.option("--subject", help="A table such as models, or one row such as 'models openai/gpt-6-luna'.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True)
 @json_option

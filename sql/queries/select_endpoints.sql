@@ -6,7 +6,8 @@ SELECT
         AND seeded.row_values ->> 'handler_function' = endpoint.handler_function
         AND seeded.row_values ->> 'credential' IS NOT DISTINCT FROM endpoint.credential,
         false
-    ) AS seeded
+    ) AS seeded,
+    endpoint.limits
 FROM factory.provider_endpoints AS endpoint
 LEFT JOIN factory.seeded AS seeded
     ON seeded.table_name = 'provider_endpoints' AND seeded.row_key = jsonb_build_object('id', endpoint.id)

@@ -15,3 +15,4 @@ async def emulator(factory: Factory) -> AsyncIterator[httpx.AsyncClient]:
     async with httpx.AsyncClient(base_url=factory.emulator, params={"owner": uuid4().hex}) as client:
         yield client
         await client.delete("/_emulator/faults")
+        await client.delete("/_emulator/limits")

@@ -1,4 +1,4 @@
-"""`/v1/admin/audit` and `/v1/admin/faults`: what was changed, and what is wrong."""
+"""`/v1/admin/audit`, `/faults` and `/limits`: what was changed, what is wrong, and how near the limits are."""
 
 from dataclasses import asdict
 from typing import Literal
@@ -12,6 +12,7 @@ from core.configuration_faults import find_faults
 from producer.admin.changing import refusing
 from producer.api.access import OperatorOf, ServicesOf
 from producer.api.jobs import json_response
+from producer.limits_in_use import read_limits_in_use
 from sql.admin_audit import list_changes
 from sql.configuration import load_configuration
 
@@ -40,3 +41,10 @@ async def faults(services: ServicesOf, _operator: OperatorOf) -> Response:
     """What is wrong with the configuration as it stands in Postgres now."""
     found = find_faults(await load_configuration(services.database), HANDLERS, utc_now())
     return json_response({"data": [asdict(fault) for fault in found]})
+
+
+@router.get("/limits")
+async def limits(services: ServicesOf, _operator: OperatorOf) -> Response:
+    """Every limit that is set or that a provider named, with what is in use of it: requests and tokens of the last
+    minute, and what runs now."""
+    return json_response({"data": await read_limits_in_use(services)})

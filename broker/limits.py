@@ -1,0 +1,201 @@
+"""Rate limits and places for calls, one atomic check for the whole fleet, by the server's clock.
+
+While Redis is away each process keeps its share: the limit divided by the processes that were alive when it was last
+there.
+"""
+
+import asyncio
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any
+
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+
+from broker.queue import read_script
+from core.limits import SLOTS, WINDOW_S, Limits, ProviderWord, Refused, Room, Scope, Taken, Window
+from core.logging import get_logger
+
+PREFIX = "factory:{limits}:"
+FREED = "factory:limits"
+ALIVE_S = 15.0
+BEAT_S = 4.0
+LEARNED_S = 60.0
+PATIENCE_S = 1.0
+
+
+@dataclass(slots=True)
+class _Share:
+    """What this process took by itself in one scope."""
+
+    requests: Window
+    tokens: Window
+    holders: set[str] = field(default_factory=set)
+
+
+class Limiter:
+    """`role` is the kind of process that shares these limits: `api`, `worker`. Nothing here raises because Redis is
+    away."""
+
+    def __init__(self, redis: Redis, role: str, *, lease_s: float = 9.0, window_s: float = WINDOW_S) -> None:
+        self._redis = redis
+        self._alive = f"{PREFIX}alive:{role}"
+        self._name = secrets.token_hex(6)
+        self._lease_s = lease_s
+        self._window_s = window_s
+        self._processes = 1
+        self._shares: dict[str, _Share] = {}
+        self._away_until = 0.0
+        names = ("take_room", "give_back_room", "count_alive", "remember_room", "settle_room", "look_at_room")
+        self._scripts: dict[str, Any] = {name: redis.register_script(read_script(name)) for name in names}
+
+    async def take(
+        self, holder: str, scopes: Sequence[Scope], *, requests: int = 1, tokens: int = 0, pace: bool = False
+    ) -> Taken | Refused:
+        """Room in all scopes, or none. `pace`: who is refused gets a turn of its own, so that a crowd does not come
+        back at once. The rooms told are those of the first scope."""
+        args: list[Any] = [*self._window, holder, requests, tokens, _ms(self._lease_s), int(pace)]
+        for scope in scopes:
+            limits = scope.limits
+            args += [scope.name, limits.requests_per_minute or 0, limits.tokens_per_minute or 0]
+            args += [limits.concurrency or 0, int(scope.learned)]
+        found = await self._run("take_room", args)
+        if found is None:
+            return self._take_alone(holder, scopes, requests, tokens)
+        rooms: dict[str, Any] = {"requests_room": _room(found[-6:-3]), "tokens_room": _room(found[-3:])}
+        if found[0]:
+            names = tuple(scope.name for scope in scopes)
+            return Taken(holder, names, tuple(found[2:-6]), tokens, found[1], **rooms)
+        _, name, dimension, limit, wait_ms = found[:5]
+        wait_s = None if wait_ms < 0 else wait_ms / 1000
+        return Refused(name.decode(), dimension.decode(), limit, wait_s, **rooms)
+
+    async def give_back(
+        self, taken: Taken, tokens: int | None, learned: str = "", word: ProviderWord | None = None
+    ) -> None:
+        """The call is over. `tokens`: the true number, None where nobody knows. `word`: of the provider, about the
+        scope `learned`."""
+        if taken.local:
+            self._give_back_alone(taken)
+            return
+        difference = 0 if tokens is None else tokens - taken.tokens
+        if not any(taken.marks) and word is None:
+            return
+        args: list[Any] = [*self._window, taken.holder, taken.slot, difference, FREED, _ms(LEARNED_S)]
+        args += [learned if word else "", *_said(word or ProviderWord())]
+        for name, mark in zip(taken.scopes, taken.marks, strict=True):
+            args += [name, mark]
+        await self._run("give_back_room", args)
+
+    async def remember(self, taken: Taken, tokens: Mapping[str, int]) -> None:
+        """Keep the parts of what was taken under names, for whoever learns the true tokens: `settle`."""
+        if not taken.local:
+            args = [*self._window, taken.slot, taken.scopes[0], *chain.from_iterable(tokens.items())]
+            await self._run("remember_room", args)
+
+    async def settle(self, name: str, tokens: int) -> None:
+        """The true tokens of what was remembered."""
+        await self._run("settle_room", [*self._window, tokens], f"{PREFIX}owed:{name}")
+
+    async def look(self, scopes: Sequence[Scope]) -> list[dict[str, Any]]:
+        """What each scope holds now: `requests tokens places` used, and what the provider `said`. Raises RedisError."""
+        found = await self._scripts["look_at_room"](keys=[], args=[*self._window, *(scope.name for scope in scopes)])
+        return [_holding(row) for row in found]
+
+    async def beat(self) -> None:
+        """This process is alive; how many are? Raises RedisError."""
+        self._processes = await self._scripts["count_alive"](keys=[self._alive], args=[self._name, _ms(ALIVE_S)])
+
+    @property
+    def _window(self) -> tuple[Any, ...]:
+        return PREFIX, _ms(self._window_s), SLOTS
+
+    async def _run(self, script: str, args: list[Any], *keys: str) -> Any:
+        """None while Redis is away; then it is asked again after a second, and nobody waits for it before."""
+        if time.monotonic() < self._away_until:
+            return None
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                found = await self._scripts[script](keys=keys, args=args)
+        except (RedisError, OSError, TimeoutError) as error:
+            if not self._away_until:
+                get_logger(__name__).warning("limits by this process alone", error=type(error).__name__)
+            self._away_until = time.monotonic() + PATIENCE_S
+            return None
+        self._away_until = 0.0
+        return found
+
+    def _take_alone(self, holder: str, scopes: Sequence[Scope], requests: int, tokens: int) -> Taken | Refused:
+        now_s = time.monotonic()
+        shares = [(scope, scope.limits.share(self._processes), self._share_of(scope.name)) for scope in scopes]
+        refusal: Refused | None = None
+        for scope, limits, share in shares:
+            for dimension, window, weight, limit in _dimensions(limits, share, requests, tokens):
+                wait_s = window.wait_s(now_s, weight, limit)
+                if wait_s > 0 and (refusal is None or wait_s > (refusal.wait_s or 0)):
+                    refusal = Refused(scope.name, dimension, limit, wait_s)
+            if refusal is None and limits.concurrency is not None and len(share.holders) >= limits.concurrency:
+                refusal = Refused(scope.name, "concurrency", limits.concurrency, None)
+        if refusal is not None:
+            return replace(refusal, **_rooms_alone(*shares[0][1:], now_s))
+        for _, limits, share in shares:
+            for _, window, weight, _ in _dimensions(limits, share, requests, tokens):
+                window.add(now_s, weight)
+            if limits.concurrency is not None:
+                share.holders.add(holder)
+        marks = tuple(2 if limits.concurrency is not None else 0 for _, limits, _ in shares)
+        names = tuple(scope.name for scope in scopes)
+        rooms = _rooms_alone(*shares[0][1:], now_s)
+        return Taken(holder, names, marks, tokens, 0, local=True, **rooms)
+
+    def _give_back_alone(self, taken: Taken) -> None:
+        for name in taken.places:
+            self._share_of(name).holders.discard(taken.holder)
+
+    def _share_of(self, name: str) -> _Share:
+        if name not in self._shares:
+            self._shares[name] = _Share(Window(self._window_s), Window(self._window_s))
+        return self._shares[name]
+
+
+def _dimensions(limits: Limits, share: _Share, requests: int, tokens: int) -> list[tuple[str, Window, int, int]]:
+    rows = (
+        ("requests", share.requests, requests, limits.requests_per_minute),
+        ("tokens", share.tokens, tokens, limits.tokens_per_minute),
+    )
+    return [(name, window, weight, limit) for name, window, weight, limit in rows if limit is not None]
+
+
+def _rooms_alone(limits: Limits, share: _Share, now_s: float) -> dict[str, Any]:
+    def room(window: Window, limit: int | None) -> Room | None:
+        return Room(limit, window.used(now_s), window.wait_s(now_s, limit, limit)) if limit else None
+
+    return {
+        "requests_room": room(share.requests, limits.requests_per_minute),
+        "tokens_room": room(share.tokens, limits.tokens_per_minute),
+    }
+
+
+def _room(found: Sequence[int]) -> Room | None:
+    limit, used, reset_ms = found
+    return Room(limit, used, reset_ms / 1000) if limit else None
+
+
+def _said(word: ProviderWord) -> list[int]:
+    said = (word.requests_per_minute, word.tokens_per_minute, word.most_at_once, word.running)
+    rest_ms = None if word.rest_s is None else _ms(word.rest_s)
+    return [-1 if one is None else one for one in (*said, rest_ms)]
+
+
+def _holding(row: Sequence[Any]) -> dict[str, Any]:
+    requests, tokens, places, *said = row
+    names = ("requests_per_minute", "tokens_per_minute", "most_at_once", "used_by_others", "rests_for_ms")
+    heard = {name: int(value) for name, value in zip(names, said, strict=True) if value is not None}
+    return {"requests": requests, "tokens": tokens, "places": places, "said": heard}
+
+
+def _ms(seconds: float) -> int:
+    return max(0, round(seconds * 1000))

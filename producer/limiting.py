@@ -1,0 +1,81 @@
+"""A project's requests and tokens a minute, held at the edge: before a job is accepted."""
+
+import math
+from collections.abc import Mapping
+from contextvars import ContextVar
+from uuid import UUID
+
+from broker.limits import Limiter
+from core.errors import Problem, RateLimited, RequestRefused
+from core.limits import Limits, Refused, Room, Scope, Taken, project_scope, tokens_asked
+from core.request import JobRequest
+from sql.following import CatalogFollower
+
+SHOWN: ContextVar[dict[str, str] | None] = ContextVar("limit_headers", default=None)
+_WORDS = {"requests": "requests_per_minute", "tokens": "tokens_per_minute"}
+
+
+class ProjectLimits:
+    """A project without limits costs nothing here."""
+
+    def __init__(self, limiter: Limiter, catalog: CatalogFollower) -> None:
+        self._limiter = limiter
+        self._catalog = catalog
+
+    async def admit(self, project_id: UUID, jobs: Mapping[UUID, JobRequest]) -> None:
+        """All of the jobs, or none. Raises RateLimited that says when to come again, or RequestRefused for what is
+        larger than the limit by itself. The answer's headers are put into SHOWN."""
+        project = self._catalog.current.projects.get(project_id)
+        limits = Limits.of(project.settings.get("limits")) if project else Limits()
+        edge = Limits(limits.requests_per_minute, limits.tokens_per_minute)
+        if not edge:
+            return
+        tokens = {job_id: tokens_asked(request) for job_id, request in jobs.items()}
+        _refuse_larger(edge, len(jobs), sum(tokens.values()))
+        scope = Scope(project_scope(project_id), edge)
+        answer = await self._limiter.take("", [scope], requests=len(jobs), tokens=sum(tokens.values()))
+        _show(answer)
+        if isinstance(answer, Refused):
+            asked = f"{len(jobs)} requests" if len(jobs) > 1 else "a request"
+            what = asked if answer.dimension == "requests" else f"about {sum(tokens.values())} tokens"
+            wait_s = answer.wait_s or 0.0
+            raise RateLimited(
+                f"the project has {answer.limit} {answer.dimension} a minute, and no room for {what} yet; "
+                f"come again in {max(1, math.ceil(wait_s))} s",
+                wait_s,
+            )
+        if edge.tokens_per_minute:
+            await self._limiter.remember(answer, {str(job_id): count for job_id, count in tokens.items()})
+
+
+def _refuse_larger(limits: Limits, requests: int, tokens: int) -> None:
+    """What would never have room."""
+    for dimension, asked, limit in (
+        ("requests", requests, limits.requests_per_minute),
+        ("tokens", tokens, limits.tokens_per_minute),
+    ):
+        if limit is not None and asked > limit:
+            about = "" if dimension == "requests" else "about "
+            message = f"{about}{asked} {dimension} at once are more than the project's {_WORDS[dimension]} of {limit}"
+            raise RequestRefused.of([Problem(message + "; send less at a time", "jobs" if requests > 1 else None)])
+
+
+def _show(answer: Taken | Refused) -> None:
+    """RateLimit of the IETF's draft, and the names that OpenAI's clients know."""
+    shown = SHOWN.get()
+    if shown is None:
+        return
+    rooms = [("requests", answer.requests_room), ("tokens", answer.tokens_room)]
+    said = [(name, room) for name, room in rooms if room is not None]
+    shown["RateLimit-Policy"] = ", ".join(f'"{name}";q={room.limit};w=60' for name, room in said)
+    shown["RateLimit"] = ", ".join(f'"{name}";r={room.left};t={math.ceil(room.reset_s)}' for name, room in said)
+    for name, room in said:
+        shown |= _openai_headers(name, room)
+
+
+def _openai_headers(name: str, room: Room) -> dict[str, str]:
+    return {
+        f"x-ratelimit-limit-{name}": str(room.limit),
+        f"x-ratelimit-remaining-{name}": str(room.left),
+        f"x-ratelimit-reset-{name}": f"{room.reset_s:.3f}s",
+    }

@@ -1,0 +1,110 @@
+"""A project's limits at the door: 429 that says when to come again, headers, and nothing counted twice."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+from redis.asyncio import Redis
+
+from tests.house import Factory
+
+HEADERS = ("retry-after", "ratelimit", "ratelimit-policy", "x-ratelimit-limit-requests")
+
+
+async def limit(factory: Factory, **limits: int) -> None:
+    settings = json.dumps({"limits": limits})
+    await factory.execute("UPDATE factory.projects SET settings = $1::text::jsonb WHERE name = 'nicestory'", settings)
+    await factory.settled()
+
+
+async def post(factory: Factory, *, key: str | None = None, **fields: Any) -> httpx.Response:
+    headers = {"Idempotency-Key": key} if key else {}
+    body = {"model": "fast", "prompt": "A line", "max_output_tokens": 10} | fields
+    return await factory.client.post("/v1/jobs", json=body, headers=headers)
+
+
+async def test_beyond_the_limit_is_429_with_the_time_to_come_again(factory: Factory) -> None:
+    await limit(factory, requests_per_minute=2)
+    accepted = [await post(factory) for _ in range(2)]
+    assert [one.status_code for one in accepted] == [202, 202]
+    assert [one.headers["x-ratelimit-remaining-requests"] for one in accepted] == ["1", "0"]
+    refused = await post(factory)
+    assert refused.status_code == 429
+    assert refused.json()["code"] == "rate_limited"
+    assert 55 <= int(refused.headers["retry-after"]) <= 61
+    assert refused.headers["ratelimit-policy"] == '"requests";q=2;w=60'
+    assert refused.headers["ratelimit"].startswith('"requests";r=0;t=')
+    assert refused.headers["x-ratelimit-reset-requests"].endswith("s")
+    assert len(await factory.execute("SELECT FROM factory.jobs")) == 2
+
+
+async def test_without_a_limit_there_are_no_headers(factory: Factory) -> None:
+    answer = await post(factory)
+    assert answer.status_code == 202
+    assert not [name for name in HEADERS if name in answer.headers]
+
+
+async def test_tokens_count_by_the_estimate_and_then_as_they_were(factory: Factory) -> None:
+    await limit(factory, tokens_per_minute=1500)
+    job = (await post(factory, prompt="Write ten words", max_output_tokens=1400)).json()
+    assert (await factory.client.get(f"/v1/jobs/{job['id']}?wait=20")).json()["status"] == "completed"
+    answer = await post(factory, max_output_tokens=500)
+    assert answer.status_code == 202, answer.text
+    assert int(answer.headers["x-ratelimit-remaining-tokens"]) < 1000
+
+
+async def test_a_batch_counts_as_its_jobs_and_one_larger_than_the_limit_is_refused_for_good(factory: Factory) -> None:
+    await limit(factory, requests_per_minute=5)
+    line = {"model": "fast", "prompt": "A line"}
+    answers = [await factory.client.post("/v1/job-batches", json={"jobs": [line] * count}) for count in (3, 3, 6)]
+    assert [one.status_code for one in answers] == [202, 429, 400]
+    assert answers[2].json()["detail"].startswith("jobs: 6 requests at once are more than the project's requests_per")
+    assert (await post(factory)).headers["x-ratelimit-remaining-requests"] == "1"
+
+
+async def test_the_same_request_again_counts_once(factory: Factory) -> None:
+    await limit(factory, requests_per_minute=2)
+    answers = [await post(factory, key="one") for _ in range(3)]
+    assert len({one.json()["id"] for one in answers}) == 1
+    assert (await post(factory)).headers["x-ratelimit-remaining-requests"] == "0"
+
+
+async def test_a_refused_request_with_a_key_can_be_sent_again_later(factory: Factory) -> None:
+    await limit(factory, requests_per_minute=1)
+    await post(factory)
+    assert (await post(factory, key="later")).status_code == 429
+    await limit(factory, requests_per_minute=9)
+    assert (await post(factory, key="later")).status_code == 202
+
+
+async def test_a_retry_counts_too(factory: Factory) -> None:
+    await limit(factory, requests_per_minute=1)
+    job = (await post(factory)).json()
+    await factory.client.get(f"/v1/jobs/{job['id']}?wait=20")
+    assert (await factory.client.post(f"/v1/jobs/{job['id']}/retry")).status_code == 429
+
+
+async def test_an_operator_sees_what_is_in_use(factory: Factory) -> None:
+    await factory.execute("UPDATE factory.providers SET limits = '{\"concurrency\": 5}' WHERE id = 'mistral'")
+    await limit(factory, requests_per_minute=9, concurrency=3)
+    await post(factory)
+    headers = {"x-api-key": await factory.operator_key()}
+    answer = await factory.client.get("/v1/admin/limits", headers=headers)
+    rows = {row.pop("scope"): row for row in answer.json()["data"]}
+    assert rows["project nicestory"]["limits"] == {"requests_per_minute": 9, "concurrency": 3}
+    assert rows["project nicestory"]["requests"] == 1
+    assert rows["provider mistral"] == {
+        "limits": {"concurrency": 5}, "requests": 0, "tokens": 0, "running": 0, "said": {},
+    }  # fmt: skip
+    assert (await factory.client.get("/v1/admin/limits")).status_code == 403
+
+
+async def test_no_caller_sees_an_error_because_redis_is_away(factory: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    await limit(factory, requests_per_minute=2)
+    async with Redis(host="127.0.0.1", port=1) as nowhere:
+        for script in factory.services.limiter._scripts.values():
+            monkeypatch.setattr(script, "registered_client", nowhere)
+        answers = [await post(factory) for _ in range(3)]
+    assert [one.status_code for one in answers] == [202, 202, 429]
+    assert 50 <= int(answers[2].headers["retry-after"]) <= 61

@@ -1,0 +1,140 @@
+"""The gate before each provider call: rates and places of the provider, the endpoint, and what the provider said.
+
+Who is refused because calls must end first may wait here for a place, in a line of this worker of which only the head
+asks again. Nothing is held while waiting.
+"""
+
+import asyncio
+import contextlib
+import random
+import time
+from collections import defaultdict
+from datetime import timedelta
+
+from arq.connections import ArqRedis
+
+from broker.leases import LeaseKeeper
+from broker.limits import FREED, Limiter
+from broker.wakeups import Wakeups
+from core.clock import utc_now
+from core.health import Rest
+from core.ids import new_id
+from core.limits import Limits, ProviderWord, Refused, Scope, Taken, route_scope, tokens_asked
+from core.provider import ErrorKind, ProviderAnswer, ProviderError
+from core.request import JobRequest
+from core.result import Usage
+from core.routing import Route
+from sql.following import CatalogFollower
+from sql.jobs import StartedJob
+
+_LOOK_S = (0.2, 0.5)  # behind the news, for those that were lost
+_AWAY_S = (2.0, 6.0)
+
+
+class AtLimit(Exception):
+    """No room for a call on this route now. `wait_s` None: until some call ends."""
+
+    def __init__(self, refused: Refused) -> None:
+        what = "rests as it said" if refused.dimension == "rest" else f"has {refused.limit} {refused.dimension}"
+        super().__init__(f"{refused.scope} {what}")
+        self.wait_s = refused.wait_s
+
+    def rest(self) -> Rest:
+        """A limit that is said, for `core.failover`: to wait for it is no attempt and never ends in failure."""
+        wait_s = random.uniform(*_AWAY_S) if self.wait_s is None else self.wait_s  # noqa: S311  spreading
+        return Rest("limit", ErrorKind.rate_limited.value, str(self), utc_now() + timedelta(seconds=wait_s))
+
+
+class ProviderLimits:
+    """Rooms for this worker's calls; places are renewed with the leases of jobs."""
+
+    def __init__(self, redis: ArqRedis, limiter: Limiter, leases: LeaseKeeper, catalog: CatalogFollower) -> None:
+        self._limiter = limiter
+        self._leases = leases
+        self._catalog = catalog
+        self._news = Wakeups(redis, FREED)
+        self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._undoing: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        self._news.start()
+
+    async def stop(self) -> None:
+        await self._news.stop()
+        await asyncio.gather(*self._undoing, return_exceptions=True)
+
+    async def enter(self, route: Route, request: JobRequest, patience_s: float) -> Taken:
+        """Room for one call. Raises AtLimit; with patience it waits that long for a place, and is given a turn of its
+        own where it is told to come back."""
+        answer = await self._try(route, request, pace=patience_s > 0)
+        if isinstance(answer, Refused) and answer.wait_s is None and patience_s > 0:
+            answer = await self._wait(route, request, answer, time.monotonic() + patience_s)
+        if isinstance(answer, Refused):
+            raise AtLimit(answer)
+        if answer.places:
+            self._leases.hold_places(answer.holder, answer.places)
+        return answer
+
+    async def leave(self, taken: Taken, outcome: ProviderAnswer | ProviderError | None) -> None:
+        """The call is over; what the provider said of its limits is told to all workers."""
+        if taken.places:
+            self._leases.drop_places(taken.holder)
+        word: ProviderWord | None = outcome.limits if outcome is not None else None
+        tokens = outcome.usage.total_tokens if outcome is not None and outcome.usage is not None else None
+        if isinstance(outcome, ProviderError) and outcome.kind is ErrorKind.rate_limited:
+            tokens = 0
+        await self._limiter.give_back(taken, tokens, taken.scopes[-1], word)
+
+    async def settle_job(self, job: StartedJob, usage: Usage | None) -> None:
+        """The project's own limit counts the true tokens from now on."""
+        project = self._catalog.current.projects.get(job.project_id)
+        if usage is not None and project and Limits.of(project.settings.get("limits")).tokens_per_minute:
+            await self._limiter.settle(str(job.id), usage.total_tokens)
+
+    async def _try(self, route: Route, request: JobRequest, *, pace: bool) -> Taken | Refused:
+        scopes = self._scopes(route)
+        asking = asyncio.ensure_future(
+            self._limiter.take(str(new_id()), scopes, tokens=tokens_asked(request), pace=pace)
+        )
+        try:
+            return await asyncio.shield(asking)
+        except asyncio.CancelledError:
+            undoing = asyncio.ensure_future(self._undo(asking))
+            self._undoing.add(undoing)
+            undoing.add_done_callback(self._undoing.discard)
+            raise
+
+    async def _undo(self, asking: "asyncio.Future[Taken | Refused]") -> None:
+        if isinstance(answer := await asking, Taken):
+            await self._limiter.give_back(answer, 0)
+
+    async def _wait(self, route: Route, request: JobRequest, refused: Refused, until: float) -> Taken | Refused:
+        line = self._lines[refused.scope]
+        try:
+            async with asyncio.timeout(until - time.monotonic()):
+                await line.acquire()
+        except TimeoutError:
+            return refused
+        try:
+            with self._news.waiting_for(refused.scope) as freed:
+                while True:
+                    freed.clear()
+                    answer = await self._try(route, request, pace=True)
+                    left_s = until - time.monotonic()
+                    if isinstance(answer, Taken) or answer.wait_s is not None or left_s <= 0:
+                        return answer
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(min(left_s, random.uniform(*_LOOK_S))):  # noqa: S311
+                            await freed.wait()
+        finally:
+            line.release()
+
+    def _scopes(self, route: Route) -> list[Scope]:
+        """The learned one last."""
+        provider = self._catalog.current.providers.get(route.model.provider)
+        endpoint = route.endpoint
+        said = [
+            Scope(f"provider:{route.model.provider}", Limits.of(provider.limits if provider else None)),
+            Scope(f"endpoint:{endpoint.id}", Limits.of(endpoint.limits)),
+        ]
+        return [*(one for one in said if one.limits), Scope(route_scope(endpoint, route.model), Limits(), learned=True)]
