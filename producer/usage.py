@@ -114,7 +114,7 @@ def present_sums(sums: UsageSums) -> dict[str, Any]:
         "unpriced_hits": sums.unsaved,
         "direct_cost": direct,
         "without_direct_cost": sums.undirected,
-        "saving": None if cost is None or not direct else round(1 - cost / direct, SAVING_DIGITS),
+        "saving": None if cost is None or not direct else round(1 - cost / direct, SAVING_DIGITS) + 0,
         "emulated": sums.emulated,
     }
     return {name: shown[name] for name in FIGURES}

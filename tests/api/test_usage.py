@@ -18,6 +18,7 @@ from core.jsonio import load_json_exact
 from core.result import Usage
 from producer.keys import create_key
 from producer.usage import BUCKETS, DIMENSIONS, FIGURES, MOST_ROWS, UsageQuery, read_usage
+from sql.usage import plan_report
 from tests.house import Factory
 from tests.workers.test_promises import alone, own_model
 from tests.workers.test_schema_guarantee import BAD, GOOD, ask, completed, scripted
@@ -293,6 +294,16 @@ async def test_more_groups_than_anybody_can_read_are_refused(factory: Factory) -
     assert (await report(factory, by="model"))["totals"]["calls"] == MOST_ROWS + 1
     await factory.execute("DELETE FROM factory.calls WHERE alias = 'n0'")
     assert len((await report(factory, by="alias"))["data"]) == MOST_ROWS
+
+
+async def test_a_report_leaves_no_setting_behind_in_a_session_that_others_use_next(factory: Factory) -> None:
+    async with factory.services.database.acquire() as connection:
+        read = "SELECT current_setting('plan_cache_mode'), current_setting('work_mem')"
+        before = await connection.fetchrow(read)
+        async with connection.transaction(readonly=True):
+            await plan_report(connection)
+            assert await connection.fetchrow(read) != before
+        assert await connection.fetchrow(read) == before
 
 
 async def test_an_operator_sees_every_project_and_nobody_else_does(factory: Factory) -> None:
