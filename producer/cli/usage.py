@@ -12,7 +12,7 @@ from producer.cli.jobs import KINDS, read_moment
 from producer.cli.output import json_option, print_json, print_table, run_async
 
 ALWAYS = frozenset({"calls", "ok", "prompt_tokens", "completion_tokens", "cost"})
-OF_ANSWERS = frozenset({"saved_usd", "direct_cost"})
+TELLING = frozenset({"uncertain_cost", "saved_usd", "direct_cost"})  # when they are not known
 
 
 @click.command()
@@ -64,9 +64,7 @@ def _print_report(found: dict[str, Any]) -> None:
     """Columns in which nothing stands are left out."""
     rows, totals = found["data"], found["totals"]
     named = [name for name in found["by"] if name != "variant" or any(row["variant"] is not None for row in rows)]
-    columns = [
-        name for name, value in totals.items() if value or name in ALWAYS or (value is None and name in OF_ANSWERS)
-    ]
+    columns = [name for name, value in totals.items() if value or name in ALWAYS or (value is None and name in TELLING)]
     print_table([row | {"saving": _share(row["saving"])} for row in rows], [*named, *columns])
     if totals["saving"] is not None:
         direct = f"{decimal_text(totals['direct_cost'])} USD"

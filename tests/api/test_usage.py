@@ -89,7 +89,6 @@ def add_up(rows: Sequence[Row]) -> Row:
     answered = [one["preferred_cost"] for one in (*(one for one in calls if one["outcome"] == "ok"), *hits)]
     unpriced = sum(one["usage"] is not None and one["cost"] is None for one in calls)
     unsure = [one["max_cost"] for one in calls if one["usage"] is None and one["cost"] is None]
-    unsure = [one for one in unsure if one is not None]
     saved = [one["saved_usd"] for one in hits]
     with localcontext(prec=60):
         cost = sum((one["cost"] for one in calls if one["cost"] is not None), Decimal(0))
@@ -102,7 +101,7 @@ def add_up(rows: Sequence[Row]) -> Row:
             **{name: sum((one["usage"] or {}).get(name, 0) for one in calls) for name in BUCKETS},
             "cost": None if unpriced else cost,
             "unpriced_calls": unpriced,
-            "uncertain_cost": sum(unsure, Decimal(0)) if unsure else None,
+            "uncertain_cost": None if None in unsure else sum(unsure, Decimal(0)),
             "cache_hits": len(hits),
             "saved_usd": None if None in saved else sum(saved, Decimal(0)),
             "unpriced_hits": saved.count(None),
