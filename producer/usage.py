@@ -109,12 +109,12 @@ def present_sums(sums: UsageSums) -> dict[str, Any]:
     shown = {name: getattr(sums, name) for name in _ADDED} | {
         "cost": cost,
         "unpriced_calls": sums.unpriced,
-        "uncertain_cost": sums.uncertain_cost,
+        "uncertain_cost": None if sums.unbounded else sums.uncertain_cost,
         "saved_usd": None if sums.unsaved else sums.saved_usd,
         "unpriced_hits": sums.unsaved,
         "direct_cost": direct,
         "without_direct_cost": sums.undirected,
-        "saving": None if cost is None or not direct else round(1 - cost / direct, SAVING_DIGITS),
+        "saving": None if cost is None or not direct else round(1 - cost / direct, SAVING_DIGITS) + 0,
         "emulated": sums.emulated,
     }
     return {name: shown[name] for name in FIGURES}
@@ -123,13 +123,11 @@ def present_sums(sums: UsageSums) -> dict[str, Any]:
 def add_up(rows: Sequence[UsageSums]) -> dict[str, Any]:
     """The figures of all groups together."""
     totals: dict[str, Any] = dict.fromkeys(DIMENSIONS)
-    for name in (*_ADDED, "unpriced", "unsaved", "undirected"):
+    for name in (*_ADDED, "unpriced", "unbounded", "unsaved", "undirected"):
         totals[name] = sum(getattr(one, name) for one in rows)
     with localcontext(prec=MONEY_DIGITS):
-        for name in ("cost", "saved_usd", "direct_cost"):
+        for name in ("cost", "uncertain_cost", "saved_usd", "direct_cost"):
             totals[name] = sum((getattr(one, name) for one in rows), Decimal(0))
-        uncertain = [one.uncertain_cost for one in rows if one.uncertain_cost is not None]
-        totals["uncertain_cost"] = sum(uncertain, Decimal(0)) if uncertain else None
     return present_sums(UsageSums(**totals, emulated=any(one.emulated for one in rows)))
 
 

@@ -13,7 +13,8 @@ from sql.statements import Executor, statement
 class UsageSums:
     """One group; what is not grouped by is None. `calls` are all lines, those under way and of unknown end with them.
     `cost` and `direct_cost` add up what is known, `unpriced` and `undirected` count the lines that they lack;
-    `uncertain_cost` is the most that lines without a known end can have cost. `unsaved` counts the `cache_hits` whose
+    `uncertain_cost` is the most that lines without a known end can have cost, without the `unbounded` ones, of which
+    nobody knows that. `unsaved` counts the `cache_hits` whose
     answer had no known cost; those without a known direct cost are among `undirected`."""
 
     project: str | None
@@ -37,7 +38,8 @@ class UsageSums:
     characters: int
     cost: Decimal
     unpriced: int
-    uncertain_cost: Decimal | None
+    uncertain_cost: Decimal
+    unbounded: int
     cache_hits: int
     saved_usd: Decimal
     unsaved: int

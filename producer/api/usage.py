@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response, StreamingResponse
 
-from core.errors import Problem, RequestRefused
+from core.errors import Forbidden, Problem, RequestRefused
 from core.request import Kind
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.bodies import id_of
@@ -74,10 +74,13 @@ async def usage(
     caller: CallerOf,
     filters: UsageFilters,
     by: str | None = None,
+    project: str | None = None,
     format: Format = None,  # noqa: A002  the word in the query
 ) -> Response:
     """Calls, tokens, cost, and what the cache and the choice of models saved, by any of `project alias provider model
     kind variant day`, in their order: `by=model,day`. Days are UTC's. `cost`, `saved_usd` and `direct_cost` are null
-    while a price of theirs is unknown."""
+    while a price of theirs is unknown. `project` can only be the key's own."""
+    if project is not None and project not in (caller.project, str(caller.project_id)):
+        raise Forbidden(f"project: this key belongs to project {caller.project!r}")
     asked = UsageQuery(read_dimensions(by), caller.project_id, caller.project, **filters)
     return await usage_response(services, asked, request, format)

@@ -100,7 +100,7 @@ def _print_report(report: "StoryReport", folder: Path) -> None:
     took = say_seconds(totals["elapsed_ms"])
     click.echo(f"{report.record['title']}: {say_counts(totals)}; {took}; {say_cost(report.total_cost_usd)}")
     if totals["uncertain_cost_usd"]:
-        click.echo(f"Calls that never answered may have cost up to {say_cost(totals['uncertain_cost'])} more.")
+        click.echo(f"Calls that never answered may have cost up to {say_cost(totals['uncertain_cost_usd'])} more.")
     if report.emulated:
         click.echo(
             "The emulator answered, as no provider key is set: nothing was spent, and the costs are what it would be."

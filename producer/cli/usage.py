@@ -12,6 +12,7 @@ from producer.cli.jobs import KINDS, read_moment
 from producer.cli.output import json_option, print_json, print_table, run_async
 
 ALWAYS = frozenset({"calls", "ok", "prompt_tokens", "completion_tokens", "cost"})
+TELLING = frozenset({"uncertain_cost", "saved_usd", "direct_cost"})  # when they are not known
 
 
 @click.command()
@@ -37,11 +38,10 @@ async def usage(
     all_projects: bool,
     as_csv: bool,
     as_json: bool,
-    **asked: str | None,
+    **filters: str | None,
 ) -> None:
     """Show what was spent, what the cache saved, and what the same answers would have cost on the models that their
     aliases prefer, called directly."""
-    from core.errors import Forbidden
     from core.settings import read_settings
     from producer.client import open_client
     from producer.usage import csv_lines
@@ -49,13 +49,9 @@ async def usage(
     if as_csv and as_json:
         raise click.UsageError("--csv or --json, not both")
     now = utc_now()
-    asked |= {"since": read_moment(since, "since", now), "until": read_moment(until, "until", now)}
-    if all_projects:
-        asked["project"] = project
+    times = {"since": read_moment(since, "since", now), "until": read_moment(until, "until", now)}
     async with open_client(read_settings(), project or "default") as client:
-        found = await client.usage(all_projects=all_projects, **asked)
-    if not all_projects and project not in (None, found["project"]):
-        raise Forbidden(f"FACTORY_API_KEY belongs to project {found['project']!r}, not to {project!r}")
+        found = await client.usage(all_projects=all_projects, project=project, **times, **filters)
     if as_json:
         print_json(found)
     elif as_csv:
@@ -68,9 +64,7 @@ def _print_report(found: dict[str, Any]) -> None:
     """Columns in which nothing stands are left out."""
     rows, totals = found["data"], found["totals"]
     named = [name for name in found["by"] if name != "variant" or any(row["variant"] is not None for row in rows)]
-    figures = [name for name, value in totals.items() if name in ALWAYS or value not in (0, None, False)]
-    unknown = [name for name in ("saved_usd", "direct_cost") if totals[name] is None]
-    columns = [name for name in totals if name in {*figures, *unknown}]
+    columns = [name for name, value in totals.items() if value or name in ALWAYS or (value is None and name in TELLING)]
     print_table([row | {"saving": _share(row["saving"])} for row in rows], [*named, *columns])
     if totals["saving"] is not None:
         direct = f"{decimal_text(totals['direct_cost'])} USD"

@@ -22,6 +22,7 @@ WITH figured AS (
         sum(call.cost) AS cost,
         count(*) FILTER (WHERE call.usage IS NOT NULL AND call.cost IS NULL) AS unpriced,
         sum(call.max_cost) FILTER (WHERE call.usage IS NULL AND call.cost IS NULL) AS uncertain_cost,
+        count(*) FILTER (WHERE call.usage IS NULL AND call.cost IS NULL AND call.max_cost IS NULL) AS unbounded,
         0::bigint AS cache_hits,
         0::numeric AS saved_usd,
         0::bigint AS unsaved,
@@ -47,7 +48,7 @@ WITH figured AS (
         CASE WHEN 'kind' = ANY ($1::text[]) THEN hit.kind END,
         CASE WHEN 'variant' = ANY ($1::text[]) THEN hit.variant END,
         CASE WHEN 'day' = ANY ($1::text[]) THEN (hit.at AT TIME ZONE 'UTC')::date END,
-        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, NULL,
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
         count(*), sum(hit.saved_usd), count(*) FILTER (WHERE hit.saved_usd IS NULL),
         sum(hit.preferred_cost), count(*) FILTER (WHERE hit.preferred_cost IS NULL), false
     FROM factory.cache_hits AS hit
@@ -78,7 +79,8 @@ WITH figured AS (
         coalesce(sum(figured.characters), 0)::bigint AS characters,
         coalesce(sum(figured.cost), 0) AS cost,
         sum(figured.unpriced)::bigint AS unpriced,
-        sum(figured.uncertain_cost) AS uncertain_cost,
+        coalesce(sum(figured.uncertain_cost), 0) AS uncertain_cost,
+        sum(figured.unbounded)::bigint AS unbounded,
         sum(figured.cache_hits)::bigint AS cache_hits,
         coalesce(sum(figured.saved_usd), 0) AS saved_usd,
         sum(figured.unsaved)::bigint AS unsaved,

@@ -79,9 +79,10 @@ async def test_lists_and_sums_hold_the_own_projects_alone(factory: Factory, stra
         assert {row.get("project", "nicestory") for row in mine["data"]} == {"nicestory"}
         shown = (await stranger.get("/v1/usage", params={"by": by})).json()
         assert (shown["data"], shown["totals"]["cache_hits"]) == ([], 0), by
-    for project in ("nicestory", "stranger"):
-        theirs = (await stranger.get("/v1/usage", params={"project": project, "by": "project"})).json()
-        assert theirs["data"] == [], "a project's key has no filter by project"
+    for project in ("nicestory", "nobody"):
+        refused = await stranger.get("/v1/usage", params={"project": project})
+        assert (refused.status_code, "belongs to project 'stranger'" in refused.text) == (403, True)
+    assert (await stranger.get("/v1/usage", params={"project": "stranger"})).json()["data"] == []
     assert (await stranger.get("/v1/usage", params={"format": "csv"})).text.count("\r\n") == 1
     assert (await stranger.get("/v1/admin/usage")).status_code == 403
 

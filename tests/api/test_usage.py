@@ -4,7 +4,6 @@ import csv
 import io
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal, localcontext
 from typing import Any
@@ -18,9 +17,8 @@ from core.jsonio import load_json_exact
 from core.result import Usage
 from producer.keys import create_key
 from producer.usage import BUCKETS, DIMENSIONS, FIGURES, MOST_ROWS, UsageQuery, read_usage
+from sql.usage import plan_report
 from tests.house import Factory
-from tests.workers.test_promises import alone, own_model
-from tests.workers.test_schema_guarantee import BAD, GOOD, ask, completed, scripted
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 CALL = (
@@ -91,7 +89,6 @@ def add_up(rows: Sequence[Row]) -> Row:
     answered = [one["preferred_cost"] for one in (*(one for one in calls if one["outcome"] == "ok"), *hits)]
     unpriced = sum(one["usage"] is not None and one["cost"] is None for one in calls)
     unsure = [one["max_cost"] for one in calls if one["usage"] is None and one["cost"] is None]
-    unsure = [one for one in unsure if one is not None]
     saved = [one["saved_usd"] for one in hits]
     with localcontext(prec=60):
         cost = sum((one["cost"] for one in calls if one["cost"] is not None), Decimal(0))
@@ -104,7 +101,7 @@ def add_up(rows: Sequence[Row]) -> Row:
             **{name: sum((one["usage"] or {}).get(name, 0) for one in calls) for name in BUCKETS},
             "cost": None if unpriced else cost,
             "unpriced_calls": unpriced,
-            "uncertain_cost": sum(unsure, Decimal(0)) if unsure else None,
+            "uncertain_cost": None if None in unsure else sum(unsure, Decimal(0)),
             "cache_hits": len(hits),
             "saved_usd": None if None in saved else sum(saved, Decimal(0)),
             "unpriced_hits": saved.count(None),
@@ -196,53 +193,6 @@ async def test_csv_says_what_json_says(factory: Factory) -> None:
                         assert "E" not in text
 
 
-async def test_an_answer_counts_directly_at_the_price_of_the_model_that_its_alias_means_first(factory: Factory) -> None:
-    await own_model(factory, "gpt-6-luna@503")
-    await alone(factory, "gpt-6-luna@503", "gemini-3.5-flash-lite")
-    await factory.execute(
-        "UPDATE factory.model_prices SET input_usd_per_mtok = 7, output_usd_per_mtok = 11 WHERE model_id = 'gpt-6-luna@503'"
-    )
-    await factory.settled()
-    job = await factory.job(model="mine", prompt="x")
-    assert job["result"]["provider"] == "google"
-    used = job["result"]["usage"]
-    by_hand = (used["prompt_tokens"] * Decimal(7) + used["completion_tokens"] * Decimal(11)) / 1_000_000
-    lines = await factory.execute("SELECT * FROM factory.calls ORDER BY started_at")
-    assert {line["preferred"] for line in lines} == {"openai/gpt-6-luna@503"}
-    assert [line["preferred_cost"] for line in lines if line["outcome"] != "ok"] == [None] * (len(lines) - 1)
-    totals = (await report(factory))["totals"]
-    assert totals["direct_cost"] == by_hand
-    assert (totals["cost"], totals["failed"]) == (Decimal(str(job["cost"])), len(lines) - 1)
-    assert totals["saving"] == round(1 - totals["cost"] / by_hand, 6)
-    of_job = await factory.execute("SELECT factory.direct_cost_of(id) AS cost FROM factory.jobs")
-    assert of_job[0]["cost"] == by_hand
-
-
-async def test_an_explicit_model_is_its_own_measure_also_where_a_fallback_answers(factory: Factory) -> None:
-    await own_model(factory, "gpt-6-luna@503")
-    await factory.settled()
-    plain = await factory.job(model="gpt-6-luna", prompt="x")
-    fallen = await factory.job(model="gpt-6-luna@503", fallbacks=["gemini-3.5-flash-lite"], prompt="x")
-    assert fallen["result"]["provider"] == "google"
-    lines = await factory.execute("SELECT * FROM factory.calls WHERE outcome = 'ok' ORDER BY started_at")
-    assert [line["preferred"] for line in lines] == ["openai/gpt-6-luna", "openai/gpt-6-luna@503"]
-    assert lines[0]["preferred_cost"] == lines[0]["cost"] == Decimal(str(plain["cost"]))
-    assert lines[1]["preferred_cost"] != lines[1]["cost"]
-
-
-async def test_a_repaired_answer_counts_directly_as_one_call_with_the_callers_own_prompt(factory: Factory) -> None:
-    long = replace(completed(GOOD), body=completed(GOOD).body.replace(b'"prompt_tokens": 100', b'"prompt_tokens": 170'))
-    async with scripted(factory, BAD, long):
-        job = await ask(factory)
-    assert [call["asked"] for call in job["calls"]] == ["native", "repair"], job["error"]
-    first, last = await factory.execute("SELECT * FROM factory.calls ORDER BY started_at")
-    assert (first["cost"], last["cost"]) == (Decimal("0.0002"), Decimal("0.00027"))
-    assert (first["preferred_cost"], last["preferred_cost"]) == (None, Decimal("0.0002"))
-    totals = (await report(factory))["totals"]
-    assert (totals["direct_cost"], totals["cost"]) == (Decimal("0.0002"), Decimal("0.00047"))
-    assert totals["saving"] == Decimal("-1.35")
-
-
 async def test_a_lost_call_is_uncertain_until_its_late_end_and_then_costs_what_it_cost(factory: Factory) -> None:
     await factory.job(model="fast", prompt="x")
     before = (await report(factory))["totals"]
@@ -295,6 +245,16 @@ async def test_more_groups_than_anybody_can_read_are_refused(factory: Factory) -
     assert len((await report(factory, by="alias"))["data"]) == MOST_ROWS
 
 
+async def test_a_report_leaves_no_setting_behind_in_a_session_that_others_use_next(factory: Factory) -> None:
+    async with factory.services.database.acquire() as connection:
+        read = "SELECT current_setting('plan_cache_mode'), current_setting('work_mem')"
+        before = await connection.fetchrow(read)
+        async with connection.transaction(readonly=True):
+            await plan_report(connection)
+            assert await connection.fetchrow(read) != before
+        assert await connection.fetchrow(read) == before
+
+
 async def test_an_operator_sees_every_project_and_nobody_else_does(factory: Factory) -> None:
     owners = await projects(factory)
     await fill(factory, random.Random(11), list(owners), [])
@@ -314,22 +274,3 @@ async def test_an_operator_sees_every_project_and_nobody_else_does(factory: Fact
         assert (await operator.get("/v1/admin/usage", params={"project": "nobody"})).status_code == 404
         assert (await operator.get("/v1/usage")).status_code == 403
     assert (await factory.client.get("/v1/admin/usage")).status_code == 403
-
-
-async def test_the_direct_cost_of_a_job_counts_every_part_once_and_is_unknown_while_one_is(factory: Factory) -> None:
-    owner, job = next(iter(await projects(factory))), new_id()
-    lines = [
-        (1, "ok", "0.1", 0), (2, "ok", "0.2", 0), (2, "ok", "0.3", 5), (3, "overloaded", None, 0), (3, "ok", "0.4", 9),
-    ]  # fmt: skip
-    for part, outcome, direct, later_s in lines:
-        await factory.execute(
-            "INSERT INTO factory.calls (id, job_id, project_id, kind, alias, attempt, fence, provider, model, part, "
-            "started_at, finished_at, outcome, preferred_cost) "
-            "VALUES (gen_random_uuid(), $1, $2, 'speech', 'narrator', 1, 1, 'openai', 'm', $3, $4, $5, $6, $7)",
-            job, owner, part, NOW, NOW + timedelta(seconds=later_s), outcome, Decimal(direct) if direct else None,
-        )  # fmt: skip
-    read = "SELECT factory.direct_cost_of($1) AS cost"
-    assert [row["cost"] for row in await factory.execute(read, job)] == [Decimal("0.8")]
-    await factory.execute("UPDATE factory.calls SET preferred_cost = NULL WHERE part = 1")
-    assert [row["cost"] for row in await factory.execute(read, job)] == [None]
-    assert [row["cost"] for row in await factory.execute(read, new_id())] == [None]
