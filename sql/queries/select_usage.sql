@@ -49,7 +49,7 @@ WITH figured AS (
         CASE WHEN 'variant' = ANY ($1::text[]) THEN hit.variant END,
         CASE WHEN 'day' = ANY ($1::text[]) THEN (hit.at AT TIME ZONE 'UTC')::date END,
         0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
-        count(*), sum(hit.saved_usd), count(*) FILTER (WHERE hit.saved_usd IS NULL),
+        count(*) FILTER (WHERE NOT hit.part), sum(hit.saved_usd), count(*) FILTER (WHERE hit.saved_usd IS NULL),
         sum(hit.preferred_cost), count(*) FILTER (WHERE hit.preferred_cost IS NULL), false
     FROM factory.cache_hits AS hit
     WHERE ($2::uuid IS NULL OR hit.project_id = $2::uuid)
