@@ -3,7 +3,7 @@ FROM python:3.12-slim AS build
 WORKDIR /build
 RUN python -m venv /venv
 COPY requirements.lock pyproject.toml README.md LICENSE ./
-RUN /venv/bin/pip install --no-cache-dir --require-hashes --requirement requirements.lock
+RUN /venv/bin/pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock
 COPY core ./core
 COPY sql ./sql
 COPY broker ./broker

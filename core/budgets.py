@@ -15,6 +15,7 @@ from core.routing import Route
 
 PERIODS = ("daily", "monthly")
 ENOUGH_CALLS = 20
+SOFT, HARD = "budget_soft", "budget_hard"  # kinds of alerts
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,9 @@ class Account:
 class CallFigures:
     """What good calls of a model used lately."""
 
+    provider: str
+    model: str
+    kind: str
     calls: int
     completion_tokens_mean: float
     completion_tokens_p99: int
@@ -102,6 +106,11 @@ def budgets_of(project: Project | None) -> Budgets | None:
     return Budgets(bounds, said.get("allow_unknown_prices") is True) if bounds else None
 
 
+def budget_subject(project: str, period: str) -> str:
+    """What an alert about a project's budget is about."""
+    return f"project {project} {period}"
+
+
 def _money(said: Any) -> Decimal | None:
     if isinstance(said, bool) or not isinstance(said, int | float | str | Decimal):
         return None
@@ -124,14 +133,10 @@ def find_short(account: Account, budgets: Budgets, wanted: Decimal, reserved: De
     return None
 
 
-def passed_softly(account: Account, budgets: Budgets) -> list[tuple[Period, Decimal]]:
-    """Periods whose soft budget is used up, with it."""
-    bounds = ((period, budgets.bounds.get(period.name)) for period in account.periods)
-    return [
-        (period, bound.soft)
-        for period, bound in bounds
-        if bound is not None and bound.soft is not None and period.spent + period.uncertain >= bound.soft
-    ]
+def soft_passed(period: Period, budgets: Budgets) -> Decimal | None:
+    """The soft budget of a period where it is used up."""
+    soft = budgets.bounds.get(period.name, Bound()).soft
+    return soft if soft is not None and period.spent + period.uncertain >= soft else None
 
 
 def likely_usage(request: JobRequest, route: Route, figures: Figures) -> Usage:

@@ -1,9 +1,12 @@
 """What the free JSON in configuration tables may say: a project's settings, an alias target's default parameters."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Annotated, Any, Literal
+from zoneinfo import available_timezones
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
+from pydantic_core import PydanticCustomError
 
 from core.errors import Problem
 from core.fingerprint import DEFAULT_MAX_ENTRIES, DEFAULT_TTL_S
@@ -37,6 +40,34 @@ class Limits(Shape):
     concurrency: Annotated[Count | None, Field(description="Calls of a provider, jobs of a project, at once.")] = None
 
 
+Dollars = Annotated[Decimal, Field(ge=0, le=10**9, strict=False)]
+
+
+class PeriodBudget(Shape):
+    """USD. soft_usd raises an alert, hard_usd stops."""
+
+    soft_usd: Dollars | None = None
+    hard_usd: Dollars | None = None
+
+
+class BudgetSettings(Shape):
+    """What a project may spend."""
+
+    daily: PeriodBudget | None = None
+    monthly: PeriodBudget | None = None
+    allow_unknown_prices: Annotated[
+        bool, Field(description="Under a hard budget, may models be called whose price is not known?")
+    ] = False
+    timezone: Annotated[str, Field(description="Whose midnight begins a day, such as Europe/Berlin.")] = "UTC"
+
+    @field_validator("timezone")
+    @classmethod
+    def _is_a_zone(cls, value: str) -> str:
+        if value not in available_timezones():
+            raise PydanticCustomError("timezone", "a time zone such as Europe/Berlin is needed")
+        return value
+
+
 class ProjectSettings(Shape):
     """`projects.settings`. What is not said is as for everybody."""
 
@@ -51,6 +82,7 @@ class ProjectSettings(Shape):
         30.0, description="How long the bytes of narrations are kept; null for ever."
     )
     cache: CacheSettings | None = None
+    budgets: BudgetSettings | None = None
     limits: Annotated[Limits, Field(default_factory=Limits)]
 
 

@@ -114,6 +114,14 @@ class RateLimited(FactoryError):
         self.retry_after_s = retry_after_s
 
 
+class BudgetReached(FactoryError):
+    """Kind `budget` where a running job meets it."""
+
+    code = "budget"
+    status = 402
+    title = "What may be spent is used up"
+
+
 class BodyTooLarge(FactoryError):
     code = "body_too_large"
     status = 413

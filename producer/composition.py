@@ -14,7 +14,9 @@ from core.health import BreakerRule
 from core.looper import Looper
 from core.settings import Settings, has_provider_keys, require_urls
 from producer.limiting import ProjectLimits
+from producer.reserving import Reserver
 from producer.submit import Submitter
+from sql.figures import FiguresFollower
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
 from storage.store import Store, open_store
@@ -31,6 +33,7 @@ class Services:
     queue: JobQueue
     submitter: Submitter
     limiter: Limiter
+    figures: FiguresFollower
     storage: Store
 
 
@@ -56,6 +59,9 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         wakeups.start()
         stack.push_async_callback(wakeups.stop)
         storage = open_store(settings.storage_place)
+        figures = FiguresFollower(database)
+        await figures.start()
+        stack.push_async_callback(figures.stop)
         yield Services(
             settings=settings,
             database=database,
@@ -70,8 +76,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 catalog,
                 storage,
                 ProjectLimits(limiter, catalog),
+                Reserver(database, catalog, figures),
                 emulated=settings.emulator_url is not None and not has_provider_keys(),
             ),
             limiter=limiter,
+            figures=figures,
             storage=storage,
         )

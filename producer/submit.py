@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from redis.exceptions import RedisError
 from broker.queue import JobQueue, Ticket, pool_of, score_of
 from core.batcher import Batcher
 from core.clock import utc_now
-from core.errors import FactoryError, Forbidden, IdempotencyConflict, Problem, RequestRefused
+from core.errors import BudgetReached, FactoryError, Forbidden, IdempotencyConflict, Problem, RequestRefused
 from core.explaining import why_no_route
 from core.fingerprint import cache_use
 from core.graph import find_cycle
@@ -22,6 +23,7 @@ from core.jsonio import dump_json
 from core.logging import get_logger
 from core.request import JobRequest
 from producer.limiting import ProjectLimits
+from producer.reserving import Reserver
 from sql.cache import answer_from_cache, forget_entry, select_cached_audio
 from sql.following import CatalogFollower
 from sql.jobs import claim_idempotency_key, insert_batch, insert_jobs, release_dependents
@@ -72,6 +74,20 @@ class BatchOrder:
     requests: Sequence[JobRequest]
     name: str | None = None
     metadata: Mapping[str, Any] | None = None
+    max_cost_usd: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """Rows that are left to be done, when they were made, and those for which there was no money."""
+
+    rows: Sequence[Mapping[str, Any]]
+    at: datetime
+    refused: Mapping[UUID, BudgetReached]
+
+    def raise_if_refused(self) -> None:
+        for refusal in self.refused.values():
+            raise refusal
 
 
 class Submitter:
@@ -84,6 +100,7 @@ class Submitter:
         catalog: CatalogFollower,
         storage: Store,
         limits: ProjectLimits,
+        reserver: Reserver,
         *,
         emulated: bool,
     ) -> None:
@@ -93,8 +110,11 @@ class Submitter:
         self._catalog = catalog
         self._storage = storage
         self._limits = limits
+        self._reserver = reserver
         self._emulated = emulated
-        self._batcher: Batcher[Mapping[str, Any], None] = Batcher(self._submit_group, is_about_one=is_about_one)
+        self._batcher: Batcher[Mapping[str, Any], BudgetReached | None] = Batcher(
+            self._submit_group, is_about_one=is_about_one
+        )
 
     async def submit(self, caller: Caller, request: JobRequest, idempotency: Idempotency | None = None) -> UUID:
         """One job; the id of the earlier one when the idempotency key was used with the same body."""
@@ -106,7 +126,7 @@ class Submitter:
         row = self._row(caller, request, job_id)
         if idempotency is None:
             await self._limits.admit(caller.project_id, {job_id: request})
-            await self._batcher.add(row)
+            await self._add(row)
             return job_id
         async with self._database.acquire() as connection, connection.transaction():
             answer = await claim_idempotency_key(
@@ -117,15 +137,25 @@ class Submitter:
             if answer.job_id is not None and answer.job_id != job_id:
                 return answer.job_id
             await self._limits.admit(caller.project_id, {job_id: request})
-            rows, made_at = await self._insert(connection, [row])
-        await self._hand_over(rows, made_at)
+            made = await self._insert(connection, [row])
+            made.raise_if_refused()
+        await self._hand_over(made.rows, made.at)
         return job_id
 
-    async def _submit_group(self, rows: Sequence[Mapping[str, Any]]) -> list[None]:
-        """Concurrent submits share a look into the cache, an INSERT and a hand-over."""
-        made, made_at = await self._insert(self._database, rows)
-        await self._hand_over(made, made_at)
-        return [None] * len(rows)
+    async def _add(self, row: Mapping[str, Any]) -> None:
+        if (refused := await self._batcher.add(row)) is not None:
+            raise refused
+
+    async def _submit_group(self, rows: Sequence[Mapping[str, Any]]) -> list[BudgetReached | None]:
+        """Concurrent submits share a look into the cache, an INSERT and a hand-over. Who has no money left is refused
+        alone."""
+        if any(row["reserved_usd"] is not None for row in rows):
+            async with self._database.acquire() as connection, connection.transaction():
+                made = await self._insert(connection, rows)
+        else:
+            made = await self._insert(self._database, rows)
+        await self._hand_over(made.rows, made.at)
+        return [made.refused.get(row["id"]) for row in rows]
 
     async def retry(self, caller: Caller, earlier: Mapping[str, Any]) -> UUID:
         """A new job that asks the same as a job that is over (a row of `read_job`); `retry_of` names that one. Answers
@@ -135,7 +165,7 @@ class Submitter:
         row = self._row(caller, request, new_id()) | {"retry_of": earlier["id"], "after": _uuids(earlier["after"])}
         job_id: UUID = row["id"]
         await self._limits.admit(caller.project_id, {job_id: request})
-        await self._batcher.add(row)
+        await self._add(row)
         return job_id
 
     async def submit_batch(self, caller: Caller, order: BatchOrder, idempotency: Idempotency | None = None) -> UUID:
@@ -168,25 +198,34 @@ class Submitter:
                 caller.project_id, {row["id"]: one for row, one in zip(rows, order.requests, strict=True)}
             )
             await insert_batch(
-                connection, batch_id, caller.project_id, order.name, len(rows), None, dict(order.metadata or {})
+                connection,
+                batch_id,
+                caller.project_id,
+                order.name,
+                len(rows),
+                order.max_cost_usd,
+                dict(order.metadata or {}),
             )
-            made, made_at = await self._insert(connection, rows)
-            answered = {row["id"] for row in rows} - {row["id"] for row in made}
+            made = await self._insert(connection, rows)
+            made.raise_if_refused()
+            answered = {row["id"] for row in rows} - {row["id"] for row in made.rows}
             released = await release_dependents(connection, list(answered), None) if answered else []
         free = {job.id for job in released if job.state == "queued"}
-        await self._hand_over([row for row in made if row["state"] == "queued" or row["id"] in free], made_at)
+        await self._hand_over([row for row in made.rows if row["state"] == "queued" or row["id"] in free], made.at)
         return batch_id
 
-    async def _insert(
-        self, db: Executor, rows: Sequence[Mapping[str, Any]]
-    ) -> tuple[Sequence[Mapping[str, Any]], datetime]:
-        """What the cache answers is completed as it is made. The rows that are left to be done, and when they were
-        made."""
+    async def _insert(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> "_Made":
+        """What the cache answers is completed as it is made, and costs nothing."""
         await self._forget_lost_audio(db, rows)
         asked = [dict(row) for row in rows if row["fingerprint"]]
         answered = await answer_from_cache(db, asked) if asked else set()
         left = [dict(row) for row in rows if row["id"] not in answered]
-        return left, await insert_jobs(db, left) if left else utc_now()
+        refused: dict[UUID, BudgetReached] = {}
+        for project_id in sorted({row["project_id"] for row in left if row["reserved_usd"] is not None}):
+            mine = [row for row in left if row["project_id"] == project_id]
+            refused |= await self._reserver.reserve(db, project_id, mine)
+        left = [row for row in left if row["id"] not in refused]
+        return _Made(left, await insert_jobs(db, left) if left else utc_now(), refused)
 
     async def _forget_lost_audio(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> None:
         """A recording that somebody deleted from the store is no answer."""
@@ -255,6 +294,7 @@ class Submitter:
             "deadline_s": request.deadline_s,
             "retry_of": None,
             "metadata": request.metadata,
+            "reserved_usd": self._reserver.estimate(caller.project_id, request, utc_now()),
             "fingerprint": self._fingerprint(caller, request, in_batch=batch_id is not None),
         }
 

@@ -1,5 +1,6 @@
 """What an operator must see to."""
 
+from datetime import datetime
 from typing import Any
 
 from sql.statements import Executor, statement
@@ -13,6 +14,11 @@ async def raise_alert(db: Executor, kind: str, subject: str, message: str) -> No
 async def resolve_alert(db: Executor, subject: str) -> None:
     """Everything about this subject is well again."""
     await db.execute(statement("resolve_alert"), subject)
+
+
+async def resolve_alert_before(db: Executor, kind: str, subject: str, before: datetime | None) -> None:
+    """What was last said of it before that time is over; `before` None: whenever it was said."""
+    await db.execute(statement("resolve_alert_before"), kind, subject, before)
 
 
 async def select_alerts(db: Executor, *, resolved: bool) -> list[dict[str, Any]]:

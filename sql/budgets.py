@@ -6,7 +6,6 @@ A sum is checked and reserved under a lock of its project, so that two processes
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
 from uuid import UUID
 
 from core.budgets import Account, CallFigures, Period
@@ -40,16 +39,19 @@ async def lock_budget(db: Executor, project_id: UUID) -> None:
 
 
 async def read_account(db: Executor, project_id: UUID, now: datetime | None) -> Account:
-    """The project's periods at a time, the ledger counted in where it is not yet."""
-    row = await db.fetchrow(statement("read_account"), project_id, now)
-    assert row is not None
-    periods = [
-        Period(
-            name, row[f"{short}_starts_at"], row[f"{short}_ends_at"], row[f"{short}_spent"], row[f"{short}_uncertain"]
-        )
-        for name, short in (("daily", "day"), ("monthly", "month"))
-    ]
-    return Account(periods, row["reserved"])
+    """What a project has spent in the periods of a time, and what its open jobs have reserved."""
+    return Account(await select_periods(db, project_id, now), await read_reserved(db, project_id))
+
+
+async def select_periods(db: Executor, project_id: UUID, now: datetime | None) -> list[Period]:
+    """The ledger is counted in where it is not yet."""
+    return [Period(**row) for row in await db.fetch(statement("select_periods"), project_id, now)]
+
+
+async def read_reserved(db: Executor, project_id: UUID) -> Decimal:
+    """USD that the project's open jobs may yet cost."""
+    reserved: Decimal = await db.fetchval(statement("read_reserved"), project_id)
+    return reserved
 
 
 async def read_job_account(db: Executor, job_id: UUID, fence: int) -> JobAccount | None:
@@ -74,12 +76,5 @@ async def measure_calls(db: Executor, calls: int) -> None:
     await db.execute(statement("measure_calls"), calls)
 
 
-async def select_call_figures(db: Executor) -> dict[tuple[str, str, str], CallFigures]:
-    """By provider, model and kind."""
-    rows: list[Any] = await db.fetch(statement("select_call_figures"))
-    return {
-        (row["provider"], row["model"], row["kind"]): CallFigures(
-            row["calls"], row["completion_tokens_mean"], row["completion_tokens_p99"]
-        )
-        for row in rows
-    }
+async def select_call_figures(db: Executor) -> list[CallFigures]:
+    return [CallFigures(**row) for row in await db.fetch(statement("select_call_figures"))]

@@ -29,6 +29,7 @@ class StartedJob:
     created_at: datetime
     deadline_in_s: float | None
     running_for_s: float
+    batch_has_ceiling: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,21 +10,20 @@ from datetime import datetime
 from decimal import Decimal
 
 from adapters.schemas import why_not_native
-from core.estimates import most_usage
 from core.failover import CALLERS_FAULT
-from core.pricing import price_usage
 from core.provider import ProviderError
 from core.request import JobRequest
 from core.result import SchemaMet, Usage
 from core.routing import Route
 from core.schema_checks import SCHEMA_REFUSED, SchemaViolated
 from core.schema_prompt import ask_in_prompt, ask_once_more
-from sql.calls import read_spending, select_missed
+from sql.calls import select_missed
 from sql.jobs import StartedJob
 from workers.calling import Answered, call_provider
 from workers.limiting import AtLimit
 from workers.outcomes import Done
 from workers.services import WorkerServices
+from workers.spending import Unaffordable
 
 REFUSED = "response_format: {model} refused the schema; it is given in the prompt"
 
@@ -77,13 +76,14 @@ class OneCall:
                 if violated is not None:
                     raise violated from None
                 raise
+            except Unaffordable as refusal:
+                refusal.after = violated
+                raise
             except ProviderError as error:
                 if violated is not None and error.kind in CALLERS_FAULT:
                     raise violated from None
                 way = self._next_way(route, way, error)
                 violated = error if isinstance(error, SchemaViolated) else None
-                if not await self._is_affordable(route, way.request):
-                    raise
             else:
                 return Done(self.request, route, await self._told(route, way, answered))
 
@@ -123,15 +123,6 @@ class OneCall:
         if way.asked == "repair" or error.cut_off or not error.text.strip():
             raise error
         return Way(ask_once_more(way.request, error.text, error.violations), "repair", way.warnings, error.usage)
-
-    async def _is_affordable(self, route: Route, request: JobRequest) -> bool:
-        """The ceiling of a request bounds all of its calls together."""
-        limit = self.request.requirements.max_cost_usd if self.request.requirements else None
-        if limit is None:
-            return True
-        spent = await read_spending(self.services.database, self.job.id)
-        most = price_usage(most_usage(request, route.model.max_output_tokens), route.price, route.endpoint.region)
-        return spent is not None and most is not None and spent + most <= limit
 
     async def _told(self, route: Route, way: Way, answered: Answered) -> Answered:
         answered.answer.warnings[:0] = way.warnings

@@ -8,22 +8,20 @@ from uuid import UUID
 from adapters.images import fetch_images
 from core.clock import utc_now
 from core.errors import UnknownModel
-from core.estimates import most_usage
 from core.explaining import why_no_route
 from core.failover import Fail, RetryAt, Step, after_all_routes, describe, next_step
 from core.health import Rest
-from core.pricing import price_usage
 from core.provider import ErrorKind, ProviderError
 from core.request import JobRequest, Kind
 from core.result import JobError
 from core.routing import Route, RoutePlan, Router
-from sql.calls import read_spending
 from sql.parts import Speaker
 from workers.asking import OneCall
 from workers.limiting import AtLimit
 from workers.narrating import begin_narration
 from workers.outcomes import Done, JobRun, Narrated
 from workers.services import WorkerServices
+from workers.spending import Unaffordable
 
 UNKNOWN_HANDLER_S = 10.0
 Outcome = Done | Narrated | RetryAt | Fail
@@ -103,7 +101,7 @@ class Walk:
     async def _wait_for_room(self, asker: Asker) -> Outcome | None:
         """No other route served it: wait at the one that will have room first."""
         route, _ = min(self._full, key=lambda one: one[1].wait_s or 0.0)
-        if not self._is_still_allowed(route) or not await self._is_affordable(route):
+        if not self._is_still_allowed(route):
             return None
         self._full.clear()
         outcome = await self._try(route, asker, self._services.settings.limit_patience_s)
@@ -118,6 +116,11 @@ class Walk:
             except AtLimit as limit:
                 self._full.append((route, limit))
                 return None
+            except Unaffordable as refusal:
+                self._too_dear = str(refusal)
+                if refusal.after is not None:
+                    self._errors.append((route.model.provider, refusal.after))
+                return None
             except ProviderError as error:
                 self._errors.append((route.model.provider, error))
                 if error.kind is ErrorKind.context_length:
@@ -128,14 +131,12 @@ class Walk:
                         return Fail(describe(error, route.model.provider))
                     case Step.next_route:
                         return None
-                    case Step.ask_again if not await self._is_affordable(route):
-                        return None
                     case Step.ask_again:
                         continue
         return None
 
     async def _is_open(self, route: Route) -> bool:
-        """Is it worth a call, may it be called now, and is there money left for it?"""
+        """Is it worth a call, and may it be called now?"""
         if self._too_small and (route.model.context_window or 0) <= self._too_small:
             return False
         if not self._is_still_allowed(route):
@@ -146,7 +147,7 @@ class Walk:
             probed = Rest("breaker", "overloaded", "another call is trying it", now + timedelta(seconds=1))
             self._resting.append((route.model.provider, rest or probed))
             return False
-        return await self._is_affordable(route)
+        return True
 
     def _is_still_allowed(self, route: Route) -> bool:
         """What an operator took away while the job was on its way is not called any more."""
@@ -160,25 +161,11 @@ class Walk:
                 self._allowed = set()
         return _key(route) in self._allowed
 
-    async def _is_affordable(self, route: Route) -> bool:
-        """The ceiling of a request bounds all of its calls together, failovers included."""
-        limit = self._request.requirements.max_cost_usd if self._request.requirements else None
-        job = self._run.job
-        if limit is None or not (self._errors or job.attempts > 1 or job.lost_leases):
-            return True
-        spent = await read_spending(self._services.database, job.id)
-        most = price_usage(most_usage(self._request, route.model.max_output_tokens), route.price, route.endpoint.region)
-        if spent is not None and most is not None and spent + most <= limit:
-            return True
-        shown = "an unknown sum" if spent is None else f"up to {spent:f} USD"
-        self._too_dear = f"{shown} of max_cost_usd {limit:f} went into calls that failed; another might go beyond it"
-        return False
-
     def end(self) -> RetryAt | Fail:
         """No route is left for this attempt."""
         if self._too_dear is not None:
-            last = self._errors[-1][1].message if self._errors else "an earlier attempt failed"
-            return Fail(JobError("budget", f"{self._too_dear}. The last word was: {last}"))
+            last = f". The last word was: {self._errors[-1][1].message}" if self._errors else ""
+            return Fail(JobError("budget", self._too_dear + last))
         if not self._errors and not self._resting:  # the configuration changed on the way: by the new one, then
             return RetryAt(utc_now(), counted=False)
         settings = self._services.settings

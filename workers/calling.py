@@ -29,6 +29,7 @@ from sql.calls import CompletedCall, OpenedCall
 from sql.jobs import StartedJob
 from workers.ledger import Ledger
 from workers.services import WorkerServices
+from workers.spending import JobGone
 
 GRACE_S = 2.0
 MOST_SHOWN = 8
@@ -121,12 +122,16 @@ async def call_provider(
     asked: str | None = None,
     asked_first: Usage | None = None,
 ) -> Answered:
-    """Raises ProviderError (recorded in the ledger already), FenceLost, or AtLimit: then nothing was called, though it
-    waited `patience_s` for a place. `part`: which of a long narration. `wanted`: what the answer is held against, where
-    that is not what is sent; `asked`: how its schema is asked for; `asked_first`: what the call used that this one
-    repairs."""
+    """Raises ProviderError (recorded in the ledger already); or FenceLost, Unaffordable, AtLimit: then nothing was
+    called, though it waited `patience_s` for a place. `part`: which of a long narration. `wanted`: what the answer is
+    held against, where that is not what is sent; `asked`: how its schema is asked for; `asked_first`: what the call
+    used that this one repairs."""
     wanted = wanted or request
     asked_at = time.monotonic()
+    try:
+        await services.purse.open(job, request, route)
+    except JobGone:
+        raise FenceLost from None
     taken = await services.limits.enter(route, request, patience_s)
     outcome: ProviderAnswer | ProviderError | None = None
     try:

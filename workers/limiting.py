@@ -34,10 +34,14 @@ _AWAY_S = (2.0, 6.0)
 class AtLimit(Exception):
     """No room for a call on this route now. `wait_s` None: until some call ends."""
 
-    def __init__(self, refused: Refused) -> None:
+    def __init__(self, why: str, wait_s: float | None) -> None:
+        super().__init__(why)
+        self.wait_s = wait_s
+
+    @classmethod
+    def of(cls, refused: Refused) -> "AtLimit":
         what = "rests as it said" if refused.dimension == "rest" else f"has {refused.limit} {refused.dimension}"
-        super().__init__(f"{refused.scope} {what}")
-        self.wait_s = refused.wait_s
+        return cls(f"{refused.scope} {what}", refused.wait_s)
 
     def rest(self) -> Rest:
         """A limit that is said, for `core.failover`: to wait for it is no attempt and never ends in failure."""
@@ -70,7 +74,7 @@ class ProviderLimits:
         if isinstance(answer, Refused) and answer.wait_s is None and patience_s > 0:
             answer = await self._wait(route, request, answer, time.monotonic() + patience_s)
         if isinstance(answer, Refused):
-            raise AtLimit(answer)
+            raise AtLimit.of(answer)
         if answer.places:
             self._leases.hold_places(answer.holder, answer.places)
         return answer

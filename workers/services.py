@@ -25,6 +25,7 @@ from core.looper import Looper
 from core.provider import ErrorKind, ProviderError
 from core.result import Usage
 from core.settings import Settings, has_provider_keys
+from sql.figures import FiguresFollower
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
 from storage.store import Store, open_store
@@ -36,8 +37,13 @@ from workers.flights import EVICT_EVERY_S, SWEEP_EVERY_S, CacheEviction, Flights
 from workers.health import RouteHealth
 from workers.ledger import Ledger
 from workers.limiting import ProviderLimits
+from workers.measuring import EVERY_S as MEASURE_EVERY_S
+from workers.measuring import CallMeasuring
 from workers.recovering import EVERY_S, Recovery
 from workers.running import RunningJobs
+from workers.spending import Purse
+from workers.watching import EVERY_S as WATCH_EVERY_S
+from workers.watching import BudgetWatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +64,7 @@ class WorkerServices:
     ledger: Ledger
     finisher: Finisher
     flights: Flights
+    purse: Purse
     wakeups: Wakeups
     providers: ProviderPool
     outbound: Outbound
@@ -110,6 +117,9 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         await limits.start()
         stack.push_async_callback(limits.stop)
         storage = open_store(settings.storage_place)
+        figures = FiguresFollower(database)
+        await figures.start()
+        stack.push_async_callback(figures.stop)
         recovery = Recovery(database, queue, catalog, owner, settings.lease_s)
         for duty in (
             Looper("recovery", recovery.step, EVERY_S),
@@ -117,6 +127,8 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             Looper("limits", limiter.beat, BEAT_S),
             Looper("audio expiry", AudioExpiry(database, storage).step, AUDIO_EVERY_S),
             Looper("flights", FlightSweep(database, queue, catalog, owner).step, SWEEP_EVERY_S),
+            Looper("call figures", CallMeasuring(database, queue, owner).step, MEASURE_EVERY_S),
+            Looper("budgets", BudgetWatch(database, queue, catalog, owner).step, WATCH_EVERY_S),
             Looper("cache", CacheEviction(database, catalog).step, EVICT_EVERY_S),
         ):
             duty.start()
@@ -140,6 +152,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             ledger=ledger,
             finisher=finisher,
             flights=Flights(database),
+            purse=Purse(database, catalog, figures),
             wakeups=wakeups,
             providers=providers,
             outbound=outbound,

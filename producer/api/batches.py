@@ -1,6 +1,7 @@
 """`/v1/job-batches`: many jobs at once, as JSON or as one JSON object a line."""
 
 from collections.abc import AsyncIterator
+from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -25,6 +26,7 @@ from sql.reading import read_batch, select_batch_jobs
 
 MAX_JOBS = 10_000
 PAGE = 200
+MaxCost = Annotated[Decimal | None, Query(ge=0)]
 LINES_TYPES = ("application/jsonl", "application/x-ndjson", "application/x-jsonlines")
 router = APIRouter(tags=["batches"])
 
@@ -35,10 +37,13 @@ class BatchBody(Shape):
     jobs: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_JOBS)]
     name: Annotated[str, Field(max_length=200)] | None = None
     metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
+    max_cost_usd: Annotated[Decimal, Field(ge=0, strict=False)] | None = None
 
 
-def _read_order(body: bytes, content_type: str) -> BatchOrder:
-    """Raises RequestRefused with the line and field of everything that is wrong."""
+def read_order(body: bytes, content_type: str, max_cost_usd: Decimal | None) -> BatchOrder:
+    """`max_cost_usd` stands in the address of JSONL, which has no place for it.
+
+    Raises RequestRefused with the line and field of everything that is wrong."""
     if content_type.split(";", maxsplit=1)[0].strip().lower() in LINES_TYPES:
         lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
         name, metadata = None, {}
@@ -51,6 +56,7 @@ def _read_order(body: bytes, content_type: str) -> BatchOrder:
             raise RequestRefused.of(problems_of(error, body)) from None
         lines = [(number, orjson.dumps(job)) for number, job in enumerate(shape.jobs, start=1)]
         name, metadata = shape.name, shape.metadata
+        max_cost_usd = shape.max_cost_usd if shape.max_cost_usd is not None else max_cost_usd
     requests: list[JobRequest] = []
     problems: list[Problem] = []
     for number, line in lines:
@@ -61,14 +67,17 @@ def _read_order(body: bytes, content_type: str) -> BatchOrder:
                 problems += faults
     if problems:
         raise RequestRefused.of(problems)
-    return BatchOrder(requests, name, metadata)
+    return BatchOrder(requests, name, metadata, max_cost_usd)
 
 
 @router.post("/v1/job-batches", status_code=202)
-async def create_batch(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
-    """Submit all or none. JSON `{"jobs": [Request…], "name", "metadata"}`, or JSONL with a Request a line."""
+async def create_batch(
+    request: Request, services: ServicesOf, caller: CallerOf, max_cost_usd: MaxCost = None
+) -> Response:
+    """Submit all or none. JSON `{"jobs": [Request…], "name", "metadata", "max_cost_usd"}`, or JSONL with a Request a
+    line and `?max_cost_usd=`: no call is begun that could take the batch beyond it."""
     body = await read_body(request, services.settings.max_body_mb)
-    order = _read_order(body, request.headers.get("content-type", ""))
+    order = read_order(body, request.headers.get("content-type", ""), max_cost_usd)
     batch_id = await services.submitter.submit_batch(caller, order, idempotency_of(request, body))
     batch = await wait_for_batch(services, caller, batch_id, 0, None)
     return json_response(batch, 202, {"Location": batch["urls"]["self"]})

@@ -22,6 +22,7 @@ COMMANDS = {
     "watch": ("jobs", "Follow a job or a batch until it is done."),
     "voices": ("voices", "List voices, or let one speak."),
     "usage": ("usage", "Show what was spent and saved."),
+    "budgets": ("budgets", "Show what projects may spend, and what is left."),
     "cache": ("cache", "Show what the cache has saved, or empty it."),
     "routes": ("routing", "Explain where a request would go."),
     "limits": ("administering", "Show limits and what is in use of them."),

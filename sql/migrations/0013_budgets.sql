@@ -89,10 +89,14 @@ CREATE TRIGGER count_spending AFTER UPDATE ON factory.calls
     REFERENCING OLD TABLE AS old_lines NEW TABLE AS new_lines
     FOR EACH STATEMENT EXECUTE FUNCTION factory.count_spending();
 
--- Periods of a project without budgets are not followed, so what was followed before is forgotten with them.
+-- Periods of a project without budgets are not followed, so what was followed before is forgotten with them, and what
+-- was said of the budgets that were.
 CREATE FUNCTION factory.forget_periods() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     DELETE FROM factory.budget_periods WHERE project_id = NEW.id;
+    UPDATE factory.alerts SET resolved_at = now()
+    WHERE kind IN ('budget_soft', 'budget_hard') AND resolved_at IS NULL
+        AND subject IN ('project ' || OLD.name || ' daily', 'project ' || OLD.name || ' monthly');
     RETURN NULL;
 END $$;
 CREATE TRIGGER forget_periods AFTER UPDATE OF settings ON factory.projects

@@ -18,4 +18,7 @@ WHERE job.id = claimed.id AND job.id = ANY ($1::uuid[]) AND fence < claimed.toke
 RETURNING
     job.id, project_id, batch_id, key, after, state, kind, priority, request, attempts, lost_leases, fence, created_at,
     extract(epoch FROM deadline - coalesce($3::timestamptz, now()))::double precision AS deadline_in_s,
-    extract(epoch FROM coalesce($3::timestamptz, now()) - started_at)::double precision AS running_for_s
+    extract(epoch FROM coalesce($3::timestamptz, now()) - started_at)::double precision AS running_for_s,
+    EXISTS (
+        SELECT FROM factory.batches AS batch WHERE batch.id = job.batch_id AND batch.max_cost_usd IS NOT NULL
+    ) AS batch_has_ceiling
