@@ -120,7 +120,7 @@ class FactoryClient:
         """The Batch now, at its changes (twice a second at most), and every few seconds without one, until its end."""
         batch = await self.get_batch(batch_id)
         yield batch
-        while batch["status"] == "in_progress":
+        while batch["finished_at"] is None:
             await asyncio.sleep(BREATH_S)
             batch = await self.get_batch(batch_id, POLL_S, batch["sequence"])
             yield batch
@@ -131,13 +131,13 @@ class FactoryClient:
 
     async def batch_results(self, batch_id: str) -> list[dict[str, Any]]:
         """The Jobs of a batch in the order of its lines, with calls and answers."""
-        async with aclosing(self._pieces(_place("job-batches", batch_id, "/results"))) as pieces:
+        async with aclosing(self._pieces(_place("job-batches", batch_id, "/results?jobs=true"))) as pieces:
             body = b"".join([piece async for piece in pieces])
         return [load_json_exact(line) for line in body.split(b"\n") if line]
 
     async def save_results(self, batch_id: str, path: Path) -> None:
         """`batch_results` as JSONL in a file, which appears whole or not at all."""
-        await self._save(_place("job-batches", batch_id, "/results"), path)
+        await self._save(_place("job-batches", batch_id, "/results?jobs=true"), path)
 
     async def list_voices(self) -> list[dict[str, Any]]:
         """Every voice at every provider, with the models that speak it."""

@@ -9,8 +9,9 @@ from core.errors import NotFound
 from producer.composition import Services
 from producer.presenting import TERMINAL, present_batch, present_job
 from producer.submit import Caller
+from sql.batches import read_batch
 from sql.calls import select_calls
-from sql.reading import read_batch, read_job, read_queue_place
+from sql.reading import read_job, read_queue_place
 
 LOOK_AGAIN_S = 1.0
 
@@ -69,7 +70,7 @@ async def wait_for_batch(
             batch = present_batch(row)
             left_s = until - time.monotonic()
             news = batch["sequence"] != seen if seen is not None else False
-            if batch["status"] != "in_progress" or news or left_s <= 0:
+            if batch["finished_at"] is not None or news or left_s <= 0:
                 return batch
             await _changed_within(changed, min(left_s, LOOK_AGAIN_S))
 

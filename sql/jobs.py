@@ -98,18 +98,6 @@ class IdempotentAnswer:
     batch_id: UUID | None
 
 
-async def insert_batch(
-    db: Executor,
-    batch_id: UUID,
-    project_id: UUID,
-    name: str | None,
-    total: int,
-    max_cost_usd: Decimal | None,
-    metadata: dict[str, Any],
-) -> None:
-    await db.execute(statement("insert_batch"), batch_id, project_id, name, total, max_cost_usd, metadata)
-
-
 async def insert_jobs(db: Executor, rows: list[dict[str, Any]]) -> datetime:
     """Many jobs in one INSERT; the keys of a row are the columns named in the statement. When they were made."""
     made: datetime = await db.fetchval(statement("insert_jobs"), rows)
@@ -197,7 +185,3 @@ async def cancel_job(db: Executor, job_id: UUID, project_id: UUID, now: datetime
     """`cancelled` at once when it was not running, else `cancelling`; None when it is over or not there."""
     row = await db.fetchrow(statement("cancel_job"), job_id, project_id, now)
     return JobState(**row) if row else None
-
-
-async def cancel_batch(db: Executor, batch_id: UUID, project_id: UUID, now: datetime | None) -> list[JobState]:
-    return [JobState(**row) for row in await db.fetch(statement("cancel_batch"), batch_id, project_id, now)]
