@@ -28,7 +28,7 @@ def find_cycle(after: Mapping[str, Sequence[str]]) -> list[str] | None:
     if not stuck:
         return None
     places: dict[str, int] = {}
-    key = min(stuck)
+    key = next(key for key in after if key in stuck)
     while key not in places:
         places[key] = len(places)
         key = next(name for name in after[key] if name in stuck)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -97,20 +97,33 @@ class FactoryClient:
 
     async def submit_batch(
         self,
-        jobs: Sequence[Mapping[str, Any]] | bytes,
+        jobs: Sequence[Mapping[str, Any]],
         *,
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         max_cost_usd: Any = None,
         idempotency_key: str | None = None,
     ) -> dict[str, Any]:
-        """All or none. `jobs` are Requests, or the bytes of a JSONL file, whose line numbers the errors then name;
-        a file carries nothing but its lines."""
-        if isinstance(jobs, bytes):
-            return await self._post("/v1/job-batches", jobs, LINES_TYPE, idempotency_key)
+        """Requests, all or none."""
         more = {"name": name, "metadata": metadata, "max_cost_usd": max_cost_usd}
         body = {"jobs": list(jobs)} | {field: value for field, value in more.items() if value is not None}
         return await self._post("/v1/job-batches", dump_json(body), "application/json", idempotency_key)
+
+    async def send_batch(
+        self, lines: AsyncIterable[bytes], *, on_error: str = "reject", idempotency_key: str | None = None
+    ) -> dict[str, Any]:
+        """A JSONL file as it comes, whose line numbers the errors then name. A long one is `validating` first."""
+        headers = {"Content-Type": LINES_TYPE}
+        headers |= {"Idempotency-Key": idempotency_key} if idempotency_key is not None else {}
+        return await self._ask(
+            "POST", "/v1/job-batches", repeatable=False, content=lines, headers=headers,
+            params={"on_error": on_error}, timeout=300,
+        )  # fmt: skip
+
+    async def batch_errors(self, batch_id: str, most: int) -> list[dict[str, Any]]:
+        """The first lines that made no job, each with its problems."""
+        found: list[dict[str, Any]] = (await self._get(_place("job-batches", batch_id, "/errors"), {"limit": most}))["data"]
+        return found
 
     async def get_batch(self, batch_id: str, wait_s: float = 0, seen: int | None = None) -> dict[str, Any]:
         """The Batch; with `wait_s`, once it is over or, given the `sequence` last seen, once it has changed."""
@@ -134,6 +147,13 @@ class FactoryClient:
         async with aclosing(self._pieces(_place("job-batches", batch_id, "/results?jobs=true"))) as pieces:
             body = b"".join([piece async for piece in pieces])
         return [load_json_exact(line) for line in body.split(b"\n") if line]
+
+    async def stream_results(self, batch_id: str, status: str | None = None) -> AsyncIterator[bytes]:
+        """JSONL of a line for every job that is over, in pieces."""
+        query = f"?status={status}" if status else ""
+        async with aclosing(self._pieces(_place("job-batches", batch_id, f"/results{query}"))) as pieces:
+            async for piece in pieces:
+                yield piece
 
     async def save_results(self, batch_id: str, path: Path) -> None:
         """`batch_results` as JSONL in a file, which appears whole or not at all."""

@@ -24,7 +24,7 @@ from core.request import JobRequest
 from producer.limiting import ProjectLimits
 from producer.reserving import Reserver
 from sql.batches import select_batch_queue
-from sql.cache import answer_from_cache, forget_entry, select_cached_audio
+from sql.cache import answer_from_cache, find_cached, forget_entry, select_cached_audio
 from sql.following import CatalogFollower
 from sql.jobs import OpenJob, claim_idempotency_key, insert_jobs
 from sql.patience import is_about_one
@@ -168,9 +168,13 @@ class Submitter:
         return self._row(caller, request, id_of_line(batch_id, line), batch_id=batch_id, line=line, after=after)
 
     async def make(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> tuple[set[UUID], Decimal]:
-        """Insert prepared rows, or some of them, in a transaction that `reserve` ends. Which of them the cache
-        answered, and what the others may cost."""
-        answered, left = await self._look_up(db, rows)
+        """Insert prepared rows of one project, some or many, in a transaction that `reserve` ends. Which of them the
+        cache answered, and what the others may cost."""
+        fingerprints = [bytes.fromhex(row["fingerprint"]) for row in rows if row["fingerprint"]]
+        known = await find_cached(db, rows[0]["project_id"], fingerprints) if fingerprints else set()
+        hexes = {one.hex() for one in known}
+        answered, left = await self._look_up(db, [row for row in rows if row["fingerprint"] in hexes])
+        left += [dict(row) for row in rows if row["fingerprint"] not in hexes]
         if left:
             await insert_jobs(db, left)
         return answered, sum((row["reserved_usd"] or Decimal(0) for row in left), Decimal(0))

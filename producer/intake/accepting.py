@@ -46,13 +46,20 @@ class Acceptance:
         self._postponed = array("L")
         self._problems: list[Problem] = []
         self._wrong: list[dict[str, Any]] = []
+        self._adding: asyncio.Task[None] | None = None
         self.refused = 0
         self.last_line = 0
 
     async def run(self, db: Executor, source: LineSource) -> None:
         """Raises RequestRefused with the line of every problem (the first thousand), and what `Making.conclude` does.
         Then the transaction is to be rolled back."""
-        await self._read(db, source)
+        try:
+            await self._read(db, source)
+            await self._settled()
+        finally:
+            if self._adding is not None:
+                self._adding.cancel()
+                await asyncio.gather(self._adding, return_exceptions=True)
         if not (self._rejects and self.refused):
             await self._untangle(db)
         await self._keep_wrong(db)
@@ -62,12 +69,12 @@ class Acceptance:
 
     async def _read(self, db: Executor, source: LineSource) -> None:
         """Lines that come after lines not seen yet are taken at the end, when all keys are known."""
-        while page := await source.page(db, self.last_line):
+        while page := await source.page(self.last_line):
             self.last_line = page[-1][0]
             for start in range(0, len(page), PAGE_LINES):
                 await self._take(db, page[start : start + PAGE_LINES], postponing=True)
         for start in range(0, len(self._postponed), PAGE_LINES):
-            lines = await source.named(db, self._postponed[start : start + PAGE_LINES].tolist())
+            lines = await source.named(self._postponed[start : start + PAGE_LINES].tolist())
             await self._take(db, lines, postponing=False)
 
     async def _take(self, db: Executor, lines: Sequence[Line], *, postponing: bool) -> None:
@@ -82,9 +89,16 @@ class Acceptance:
                 continue
             if row is not None:
                 rows.append(row)
-        if rows and not (self._rejects and self.refused):
-            await self._making.add(db, rows)
+        await self._settled()
         await self._keep_wrong(db)
+        if rows and not (self._rejects and self.refused):
+            self._adding = asyncio.create_task(self._making.add(db, rows))
+
+    async def _settled(self) -> None:
+        """While Postgres takes a page, the next one is read here."""
+        if self._adding is not None:
+            await self._adding
+            self._adding = None
 
     def _prepare(self, line: int, body: bytes, *, postponing: bool) -> dict[str, Any] | None:
         """The row of its job; None when it is put off."""

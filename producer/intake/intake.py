@@ -176,7 +176,7 @@ class Intake:
                         raise FactoryError(
                             f"{MOST_TRIES} processes began to read these lines, and none came to the end"
                         )
-                    await acceptance.run(connection, StoredLines(batch.id))
+                    await acceptance.run(connection, StoredLines(self._database, batch.id))
                     await drop_lines(connection, batch.id)
             except (*GONE, BatchGone) as error:
                 get_logger(__name__).warning("a batch was not read", batch_id=str(batch.id), error=type(error).__name__)

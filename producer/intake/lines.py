@@ -8,7 +8,7 @@ from uuid import UUID
 
 from core.errors import BodyTooLarge, Problem, RequestRefused
 from sql.batches import select_lines, select_named_lines
-from sql.statements import Executor
+from sql.pool import Database
 
 MOST_LINES = 100_000
 MOST_MB = 2_000
@@ -21,11 +21,11 @@ Line = tuple[int, bytes]
 class LineSource(Protocol):
     """Numbered lines, to be read more than once."""
 
-    async def page(self, db: Executor, after_line: int) -> Sequence[Line]:
+    async def page(self, after_line: int) -> Sequence[Line]:
         """The next lines in order; none are the end."""
         ...
 
-    async def named(self, db: Executor, numbers: Sequence[int]) -> Sequence[Line]: ...
+    async def named(self, numbers: Sequence[int]) -> Sequence[Line]: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +34,10 @@ class HeldLines:
 
     lines: Mapping[int, bytes]
 
-    async def page(self, _db: Executor, after_line: int) -> Sequence[Line]:
+    async def page(self, after_line: int) -> Sequence[Line]:
         return [] if after_line else list(self.lines.items())
 
-    async def named(self, _db: Executor, numbers: Sequence[int]) -> Sequence[Line]:
+    async def named(self, numbers: Sequence[int]) -> Sequence[Line]:
         return [(number, self.lines[number]) for number in numbers]
 
 
@@ -45,13 +45,14 @@ class HeldLines:
 class StoredLines:
     """Many, in Postgres."""
 
+    database: Database
     batch_id: UUID
 
-    async def page(self, db: Executor, after_line: int) -> Sequence[Line]:
-        return await select_lines(db, self.batch_id, after_line, PAGE_LINES, PAGE_BYTES)
+    async def page(self, after_line: int) -> Sequence[Line]:
+        return await select_lines(self.database, self.batch_id, after_line, PAGE_LINES, PAGE_BYTES)
 
-    async def named(self, db: Executor, numbers: Sequence[int]) -> Sequence[Line]:
-        return await select_named_lines(db, self.batch_id, numbers)
+    async def named(self, numbers: Sequence[int]) -> Sequence[Line]:
+        return await select_named_lines(self.database, self.batch_id, numbers)
 
 
 @dataclass(slots=True)

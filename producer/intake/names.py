@@ -1,6 +1,6 @@
 """Which line has which key, and who comes after whom: all that stays in memory of the lines of a batch. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from core.errors import Problem
 from core.graph import find_cycle, find_stuck
@@ -50,21 +50,24 @@ class Names:
             key: [name for name in names if name in self._after or name in self._refused]
             for key, names in self._after.items()
         }
-        stuck = find_stuck(after, self._refused)
-        circular = {key: [name for name in after[key] if name in stuck] for key in stuck}
-        circle = find_cycle(circular) or []
+        stuck = sorted(find_stuck(after, self._refused), key=self._line_of)
+        among = set(stuck)
+        circle = find_cycle({key: [name for name in after[key] if name in among] for key in stuck}) or []
         said = " → ".join([*circle, *circle[:1]])
-        found = [
+        never = {*stuck, *self._refused}
+        return [
             Problem(
-                f"these jobs wait for each other: {said}" if key in circle else _why(key, after, stuck, self._refused),
+                f"these jobs wait for each other: {said}" if key in circle else _why(after[key], never),
                 "after",
-                self._lines.get(key) or int(key.removeprefix(" line ")),
+                self._line_of(key),
             )
             for key in stuck
         ]
-        return sorted(found, key=lambda problem: problem.line or 0)
+
+    def _line_of(self, key: str) -> int:
+        return self._lines.get(key) or int(key.removeprefix(" line "))
 
 
-def _why(key: str, after: Mapping[str, Sequence[str]], stuck: set[str], refused: set[str]) -> str:
-    name = next(name for name in after[key] if name in stuck or name in refused)
+def _why(names: Sequence[str], never: Collection[str]) -> str:
+    name = next(name for name in names if name in never)
     return f"the job {name!r}, which this one comes after, makes no job"

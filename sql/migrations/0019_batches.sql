@@ -100,26 +100,26 @@ DECLARE
 BEGIN
     SELECT jsonb_agg(change) INTO found FROM (
         SELECT
-            job.batch_id,
-            sum((job.state = 'waiting')::integer - (before.state = 'waiting')::integer) AS waiting,
-            sum((job.state = 'queued')::integer - (before.state = 'queued')::integer) AS queued,
-            sum((job.state IN ('in_progress', 'cancelling'))::integer
-                - (before.state IN ('in_progress', 'cancelling'))::integer) AS in_progress,
-            sum((job.state = 'completed')::integer - (before.state = 'completed')::integer) AS completed,
-            sum((job.state = 'failed')::integer - (before.state = 'failed')::integer) AS failed,
-            sum((job.state = 'cancelled')::integer - (before.state = 'cancelled')::integer) AS cancelled,
-            sum((job.state = 'expired')::integer - (before.state = 'expired')::integer) AS expired,
-            sum(CASE WHEN factory.is_over(job.state) THEN coalesce(job.cost, 0) ELSE 0 END
-                - CASE WHEN factory.is_over(before.state) THEN coalesce(before.cost, 0) ELSE 0 END) AS cost_usd,
-            sum((factory.is_over(job.state) AND job.cost IS NULL)::integer
-                - (factory.is_over(before.state) AND before.cost IS NULL)::integer) AS unpriced
-        FROM new_jobs AS job
-        JOIN old_jobs AS before ON before.id = job.id
-        JOIN factory.batches AS batch ON batch.id = job.batch_id AND batch.state <> 'validating'
-        WHERE job.batch_id IS NOT NULL
-            AND (job.state IS DISTINCT FROM before.state OR job.cost IS DISTINCT FROM before.cost)
-        GROUP BY job.batch_id
-    ) AS change;
+            batch_id,
+            coalesce(sum(sign) FILTER (WHERE state = 'waiting'), 0) AS waiting,
+            coalesce(sum(sign) FILTER (WHERE state = 'queued'), 0) AS queued,
+            coalesce(sum(sign) FILTER (WHERE state IN ('in_progress', 'cancelling')), 0) AS in_progress,
+            coalesce(sum(sign) FILTER (WHERE state = 'completed'), 0) AS completed,
+            coalesce(sum(sign) FILTER (WHERE state = 'failed'), 0) AS failed,
+            coalesce(sum(sign) FILTER (WHERE state = 'cancelled'), 0) AS cancelled,
+            coalesce(sum(sign) FILTER (WHERE state = 'expired'), 0) AS expired,
+            coalesce(sum(sign * cost) FILTER (WHERE factory.is_over(state)), 0) AS cost_usd,
+            coalesce(sum(sign) FILTER (WHERE factory.is_over(state) AND cost IS NULL), 0) AS unpriced
+        FROM (
+            SELECT batch_id, state, cost, 1 AS sign FROM new_jobs WHERE batch_id IS NOT NULL
+            UNION ALL
+            SELECT batch_id, state, cost, -1 FROM old_jobs WHERE batch_id IS NOT NULL
+        ) AS one
+        GROUP BY batch_id
+    ) AS change
+    JOIN factory.batches AS batch ON batch.id = change.batch_id AND batch.state <> 'validating'
+    WHERE (change.waiting, change.queued, change.in_progress, change.completed, change.failed, change.cancelled,
+        change.expired, change.cost_usd, change.unpriced) <> (0, 0, 0, 0, 0, 0, 0, 0, 0);
     IF found IS NOT NULL THEN
         PERFORM set_config('factory.batch_changes', (earlier::jsonb || found)::text, true);
     END IF;
@@ -167,3 +167,7 @@ CREATE CONSTRAINT TRIGGER count_batch_changes AFTER UPDATE ON factory.jobs
     DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (NEW.batch_id IS NOT NULL AND (OLD.state IS DISTINCT FROM NEW.state OR OLD.cost IS DISTINCT FROM NEW.cost))
     EXECUTE FUNCTION factory.count_batch_changes();
+
+-- Whoever is done is looked up in it at once, again and again: nothing may lie on a heap that each look has to go through.
+ALTER INDEX factory.jobs_waiting SET (fastupdate = off);
+SELECT gin_clean_pending_list('factory.jobs_waiting');
