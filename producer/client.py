@@ -122,7 +122,9 @@ class FactoryClient:
 
     async def batch_errors(self, batch_id: str, most: int) -> list[dict[str, Any]]:
         """The first lines that made no job, each with its problems."""
-        found: list[dict[str, Any]] = (await self._get(_place("job-batches", batch_id, "/errors"), {"limit": most}))["data"]
+        found: list[dict[str, Any]] = (await self._get(_place("job-batches", batch_id, "/errors"), {"limit": most}))[
+            "data"
+        ]
         return found
 
     async def get_batch(self, batch_id: str, wait_s: float = 0, seen: int | None = None) -> dict[str, Any]:

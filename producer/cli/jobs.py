@@ -1,4 +1,4 @@
-"""Commands about jobs: submit, batch, jobs, watch."""
+"""Commands about jobs: submit, batch, results, jobs, watch."""
 
 import asyncio
 import sys
@@ -181,7 +181,7 @@ async def batch(
 ) -> None:
     """Submit a FILE of jobs, one JSON object a line (- is standard input), all or none.
 
-    Prints the batch's id. With --wait the exit code is 1 when a job did not complete.
+    Prints the batch's id. The exit code is 2 when it was refused; with --wait, 1 when a job did not complete.
     """
     async with factory_client() as client:
         on_error = "skip" if skip_errors else "reject"
@@ -198,7 +198,9 @@ async def batch(
         _print_batch(made)
     else:
         click.echo(made["id"])
-    if made["status"] == "failed" or ((wait or out) and made["counts"]["completed"] < made["total"]):
+    if made["status"] == "failed":
+        sys.exit(2)
+    if (wait or out) and made["counts"]["completed"] < made["total"]:
         sys.exit(1)
 
 
@@ -253,7 +255,7 @@ async def results(batch_id: str, status: str | None) -> None:
     """Write the answers of a batch, as far as they are there, as JSONL in the order of its lines."""
     async with factory_client() as client:
         async for piece in client.stream_results(batch_id, status):
-            click.get_binary_stream("stdout").write(piece)
+            sys.stdout.buffer.write(piece)
 
 
 @click.command()

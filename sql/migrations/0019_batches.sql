@@ -93,35 +93,49 @@ CREATE TRIGGER close_batch BEFORE UPDATE ON factory.batches
 -- the notes are added to the batches' rows: a row is locked by whoever commits, and nobody who holds it waits for a
 -- job. So those who finish jobs of one batch wait for each other's commits and no longer, the last of them sees what
 -- the others did, and there is no circle of locks.
+CREATE TYPE factory.batch_change AS (
+    batch_id uuid, waiting integer, queued integer, in_progress integer, completed integer, failed integer,
+    cancelled integer, expired integer, cost_usd numeric, unpriced integer
+);
+CREATE FUNCTION factory.noted_batch_changes() RETURNS SETOF factory.batch_change LANGUAGE sql VOLATILE AS $$
+    SELECT * FROM jsonb_populate_recordset(
+        NULL::factory.batch_change, coalesce(nullif(current_setting('factory.batch_changes', true), ''), '[]')::jsonb
+    )
+$$;
 CREATE FUNCTION factory.note_batch_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    earlier text := coalesce(nullif(current_setting('factory.batch_changes', true), ''), '[]');
-    found jsonb;
+    changes jsonb;
 BEGIN
-    SELECT jsonb_agg(change) INTO found FROM (
+    SELECT jsonb_agg(change) INTO changes FROM (
         SELECT
-            batch_id,
-            coalesce(sum(sign) FILTER (WHERE state = 'waiting'), 0) AS waiting,
-            coalesce(sum(sign) FILTER (WHERE state = 'queued'), 0) AS queued,
-            coalesce(sum(sign) FILTER (WHERE state IN ('in_progress', 'cancelling')), 0) AS in_progress,
-            coalesce(sum(sign) FILTER (WHERE state = 'completed'), 0) AS completed,
-            coalesce(sum(sign) FILTER (WHERE state = 'failed'), 0) AS failed,
-            coalesce(sum(sign) FILTER (WHERE state = 'cancelled'), 0) AS cancelled,
-            coalesce(sum(sign) FILTER (WHERE state = 'expired'), 0) AS expired,
-            coalesce(sum(sign * cost) FILTER (WHERE factory.is_over(state)), 0) AS cost_usd,
-            coalesce(sum(sign) FILTER (WHERE factory.is_over(state) AND cost IS NULL), 0) AS unpriced
+            batch_id, sum(waiting) AS waiting, sum(queued) AS queued, sum(in_progress) AS in_progress,
+            sum(completed) AS completed, sum(failed) AS failed, sum(cancelled) AS cancelled, sum(expired) AS expired,
+            sum(cost_usd) AS cost_usd, sum(unpriced) AS unpriced
         FROM (
-            SELECT batch_id, state, cost, 1 AS sign FROM new_jobs WHERE batch_id IS NOT NULL
+            SELECT
+                batch_id,
+                sum(sign) FILTER (WHERE state = 'waiting') AS waiting,
+                sum(sign) FILTER (WHERE state = 'queued') AS queued,
+                sum(sign) FILTER (WHERE state IN ('in_progress', 'cancelling')) AS in_progress,
+                sum(sign) FILTER (WHERE state = 'completed') AS completed,
+                sum(sign) FILTER (WHERE state = 'failed') AS failed,
+                sum(sign) FILTER (WHERE state = 'cancelled') AS cancelled,
+                sum(sign) FILTER (WHERE state = 'expired') AS expired,
+                sum(sign * cost) FILTER (WHERE factory.is_over(state)) AS cost_usd,
+                sum(sign) FILTER (WHERE factory.is_over(state) AND cost IS NULL) AS unpriced
+            FROM (
+                SELECT batch_id, state, cost, 1 AS sign FROM new_jobs WHERE batch_id IS NOT NULL
+                UNION ALL
+                SELECT batch_id, state, cost, -1 FROM old_jobs WHERE batch_id IS NOT NULL
+            ) AS one
+            GROUP BY batch_id
             UNION ALL
-            SELECT batch_id, state, cost, -1 FROM old_jobs WHERE batch_id IS NOT NULL
-        ) AS one
+            SELECT * FROM factory.noted_batch_changes()
+        ) AS part
         GROUP BY batch_id
-    ) AS change
-    JOIN factory.batches AS batch ON batch.id = change.batch_id AND batch.state <> 'validating'
-    WHERE (change.waiting, change.queued, change.in_progress, change.completed, change.failed, change.cancelled,
-        change.expired, change.cost_usd, change.unpriced) <> (0, 0, 0, 0, 0, 0, 0, 0, 0);
-    IF found IS NOT NULL THEN
-        PERFORM set_config('factory.batch_changes', (earlier::jsonb || found)::text, true);
+    ) AS change;
+    IF changes IS NOT NULL THEN
+        PERFORM set_config('factory.batch_changes', changes::text, true);
     END IF;
     RETURN NULL;
 END $$;
@@ -131,35 +145,24 @@ CREATE TRIGGER note_batch_changes AFTER UPDATE ON factory.jobs
 
 CREATE FUNCTION factory.count_batch_changes() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    noted text := current_setting('factory.batch_changes', true);
-    change record;
+    change factory.batch_change;
 BEGIN
-    IF noted IS NULL OR noted = '' THEN RETURN NULL; END IF;
-    PERFORM set_config('factory.batch_changes', '', true);
-    FOR change IN
-        SELECT
-            batch_id, sum(waiting) AS waiting, sum(queued) AS queued, sum(in_progress) AS in_progress,
-            sum(completed) AS completed, sum(failed) AS failed, sum(cancelled) AS cancelled, sum(expired) AS expired,
-            sum(cost_usd) AS cost_usd, sum(unpriced) AS unpriced
-        FROM jsonb_to_recordset(noted::jsonb) AS one (
-            batch_id uuid, waiting integer, queued integer, in_progress integer, completed integer, failed integer,
-            cancelled integer, expired integer, cost_usd numeric, unpriced integer
-        )
-        GROUP BY batch_id ORDER BY batch_id
-    LOOP
+    IF coalesce(current_setting('factory.batch_changes', true), '') = '' THEN RETURN NULL; END IF;
+    FOR change IN SELECT * FROM factory.noted_batch_changes() ORDER BY batch_id LOOP
         UPDATE factory.batches AS batch SET
             seq = batch.seq + 1,
-            waiting = batch.waiting + change.waiting,
-            queued = batch.queued + change.queued,
-            in_progress = batch.in_progress + change.in_progress,
-            completed = batch.completed + change.completed,
-            failed = batch.failed + change.failed,
-            cancelled = batch.cancelled + change.cancelled,
-            expired = batch.expired + change.expired,
-            cost_usd = batch.cost_usd + change.cost_usd,
-            unpriced = batch.unpriced + change.unpriced
+            waiting = batch.waiting + coalesce(change.waiting, 0),
+            queued = batch.queued + coalesce(change.queued, 0),
+            in_progress = batch.in_progress + coalesce(change.in_progress, 0),
+            completed = batch.completed + coalesce(change.completed, 0),
+            failed = batch.failed + coalesce(change.failed, 0),
+            cancelled = batch.cancelled + coalesce(change.cancelled, 0),
+            expired = batch.expired + coalesce(change.expired, 0),
+            cost_usd = batch.cost_usd + coalesce(change.cost_usd, 0),
+            unpriced = batch.unpriced + coalesce(change.unpriced, 0)
         WHERE batch.id = change.batch_id;
     END LOOP;
+    PERFORM set_config('factory.batch_changes', '', true);
     RETURN NULL;
 END $$;
 -- The first of a transaction's changed jobs counts them all; the others find nothing left.

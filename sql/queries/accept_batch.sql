@@ -11,4 +11,4 @@ FROM (
     FROM factory.jobs WHERE batch_id = $1::uuid
 ) AS made
 WHERE batch.id = $1::uuid AND batch.state = 'validating'
-RETURNING batch.id
+RETURNING batch.id, set_config('factory.batch_changes', '', true) AS counted
