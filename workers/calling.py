@@ -35,7 +35,8 @@ GRACE_S = 2.0
 MOST_SHOWN = 8
 MOST_CHARACTERS = 1500
 _NOT_JSON = Violation("", "it is not one whole JSON value")
-UNCERTAIN = frozenset({ErrorKind.timeout, ErrorKind.connection})
+# An answer that says nothing of its usage may have been billed, whatever else is wrong with it.
+UNCERTAIN = frozenset({ErrorKind.timeout, ErrorKind.connection, ErrorKind.invalid_response})
 
 
 class FenceLost(Exception):
