@@ -80,19 +80,19 @@ def _vectors(number: int) -> Mapping[str, Any]:
 
 
 def _line(number: int) -> Mapping[str, Any]:
-    return {"kind": "speech", "model": "narrator-fast", "input": chapter(90, 3_000_000 + number), "format": "mp3"}
+    return {"kind": "speech", "model": "narrator-fast", "input": chapter(60, 3_000_000 + number), "format": "mp3"}
 
 
 def _narration(number: int) -> Mapping[str, Any]:
-    return {"kind": "speech", "model": "narrator", "input": chapter(6000, 4_000_000 + number), "format": "mp3"}
+    return {"kind": "speech", "model": "narrator", "input": chapter(4500, 4_000_000 + number), "format": "mp3"}
 
 
 SORTS = (
     Sort("chapters", 0.25, 0.40, _chapter, "about 650 words after a brief of 1,400 characters"),
     Sort("extraction", 0.33, 0.55, _extraction, "facts by a JSON schema out of 2,000 characters"),
     Sort("embeddings", 0.30, 0.60, _vectors, "four texts of 350 characters"),
-    Sort("short speech", 0.11, 0.60, _line, "one line of 90 characters"),
-    Sort("long speech", 0.01, 0.30, _narration, "6,000 characters in two parts"),
+    Sort("short speech", 0.115, 0.60, _line, "one line of 60 characters"),
+    Sort("long speech", 0.005, 0.30, _narration, "4,500 characters in two parts"),
 )
 
 

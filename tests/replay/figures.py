@@ -178,10 +178,11 @@ def invoice_of(remains: Remains) -> Invoice:
     known = {str(call["id"]): call for call in remains.calls}
     for call_id, seen in remains.seen.items():
         call = known.get(call_id)
-        price = _price(remains, seen, call)
         if call is None:
             different.append(f"{call_id}: a provider saw it, the ledger has no line")
-        elif call["cost"] is None:
+            continue
+        price = _price(remains, seen, call)
+        if call["cost"] is None:
             uncertain += 1
             uncertain_billed += price
             most += call["max_cost"] or Decimal(0)
@@ -207,11 +208,11 @@ _RATES = {
 }
 
 
-def _price(remains: Remains, seen: Row, call: Row | None) -> Decimal:
+def _price(remains: Remains, seen: Row, call: Row) -> Decimal:
     """By the price list, in a few lines of its own; no request of the day reaches a threshold."""
     if not seen["billed"]:
         return Decimal(0)
-    row = remains.prices[call["provider"], call["model"]] if call else {}
+    row = remains.prices[call["provider"], call["model"]]
     amounts = seen["billed"].items()
     return sum(
         (amount * (row[_RATES[unit]] or row[_RATES["input"]]) / 1_000_000 for unit, amount in amounts), Decimal(0)

@@ -30,7 +30,7 @@ def draw_plots(place: Path, remains: Remains) -> list[tuple[str, str]]:
         figure, axes = plt.subplots(figsize=(9, 4.2), dpi=110, layout="constrained")
         draw(axes, remains)
         axes.spines[["top", "right"]].set_visible(False)
-        figure.savefig(place / name, metadata={"Software": None})
+        figure.savefig(place / name)
         plt.close(figure)
     return [(name, about) for name, about, _ in pictures]
 

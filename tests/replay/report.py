@@ -115,7 +115,7 @@ def write_report(
 ) -> None:
     """`replay.md` and its pictures beside it."""
     pictures = draw_plots(place, remains)
-    mix = [[sort.name, f"{sort.share:.0%}", f"{sort.repeats:.0%}", sort.about] for sort in SORTS]
+    mix = [[sort.name, f"{sort.share:.1%}", f"{sort.repeats:.0%}", sort.about] for sort in SORTS]
     lines = [
         "# A day, replayed",
         "",
