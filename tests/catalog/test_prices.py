@@ -33,7 +33,8 @@ def core_price(price: Row) -> Price:
     for key, value in fields.items():
         if isinstance(value, str) and key.endswith(("_mtok", "_mchar", "_discount")):
             fields[key] = Decimal(value)
-    fields["regional_surcharge"] = {region: Decimal(one) for region, one in price["regional_surcharge"].items()}
+    for name in ("regional_surcharge", "service_tiers"):
+        fields[name] = {one: Decimal(factor) for one, factor in price[name].items()}
     fields["valid_from"] = datetime.fromisoformat(price["valid_from"])
     return Price(**fields)
 
