@@ -50,12 +50,14 @@ class Usage:
 
     def __add__(self, other: "Usage") -> "Usage":
         """Several calls taken together name no tier."""
-        counts = [one.name for one in fields(Usage) if one.name != "service_tier"]
-        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in counts})
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in BUCKETS})
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> "Usage":
         return cls(**{name: value for name, value in values.items() if name != "total_tokens"})
+
+
+BUCKETS = tuple(one.name for one in fields(Usage) if one.name != "service_tier")
 
 
 @dataclass(frozen=True, slots=True)
