@@ -8,10 +8,11 @@ from typing import Any
 
 from core.catalog import Project
 from core.estimates import most_usage
-from core.pricing import price_usage
+from core.pricing import price_most
 from core.request import JobRequest, Kind
 from core.result import Usage
 from core.routing import Route
+from core.tiers import asked_tier
 
 PERIODS = ("daily", "monthly")
 ENOUGH_CALLS = 20
@@ -164,4 +165,5 @@ def _measured(request: JobRequest, route: Route, figures: Figures) -> CallFigure
 
 def bound_of(request: JobRequest, route: Route, figures: Figures) -> Decimal | None:
     """USD that a call on this route will hardly exceed; None: its price is not known."""
-    return price_usage(bound_usage(request, route, figures), route.price, route.endpoint.region)
+    tier = asked_tier(request, route.model.provider, route.parameters)
+    return price_most(bound_usage(request, route, figures), route.price, route.endpoint.region, tier)

@@ -10,10 +10,11 @@ import asyncpg
 
 from core.budgets import HARD, Budgets, bound_of, budget_subject, budgets_of, find_short
 from core.estimates import most_usage
-from core.pricing import price_usage
+from core.pricing import price_most
 from core.provider import ProviderError
 from core.request import JobRequest
 from core.routing import Route
+from core.tiers import asked_tier
 from sql.alerts import raise_alert
 from sql.budgets import (
     BatchAccount,
@@ -101,7 +102,8 @@ def _hold_to_ceiling(mine: JobAccount, request: JobRequest, route: Route, ceilin
     it."""
     if not (mine.spent or mine.uncertain or mine.unpriced):
         return
-    most = price_usage(most_usage(request, route.model.max_output_tokens), route.price, route.endpoint.region)
+    tier = asked_tier(request, route.model.provider, route.parameters)
+    most = price_most(most_usage(request, route.model.max_output_tokens), route.price, route.endpoint.region, tier)
     spent = mine.spent + mine.uncertain
     if mine.unpriced or most is None or spent + most > ceiling:
         shown = "an unknown sum" if mine.unpriced else f"up to {spent:f} USD"

@@ -11,7 +11,7 @@ COMMANDS = {
     "emulator": ("running", "Run the provider emulator."),
     "env": ("running", "Print the settings of what runs here, for your shell."),
     "migrate": ("running", "Bring the database schema and the catalog up to date."),
-    "catalog": ("operating", "List providers, models, prices and aliases."),
+    "catalog": ("catalog", "List providers, models, prices and aliases; hold prices against a list."),
     "project": ("operating", "Make, list and change projects."),
     "pause": ("operating", "Start no more jobs of a project, or of anybody."),
     "resume": ("operating", "Start them again."),
