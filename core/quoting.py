@@ -101,7 +101,7 @@ def quote_lines(lines: Sequence[Foreseen], figures: Figures) -> list[LineQuote]:
 
 
 def group_quotes(lines: Sequence[LineQuote]) -> list[tuple[LineQuote, Totals]]:
-    """By the name asked for, the kind and the model, in the order in which they first come: one of each, and its sums."""
+    """By the name asked for, the kind and the model, as they first come: one of each, and its sums."""
     groups: dict[tuple[str, ...], list[LineQuote]] = {}
     for one in lines:
         groups.setdefault((one.asked, one.kind, one.provider, one.model), []).append(one)
