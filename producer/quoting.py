@@ -1,5 +1,6 @@
 """What jobs would cost: checked as a submit checks them, and nothing is made, called or charged."""
 
+import asyncio
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -30,6 +31,8 @@ from producer.submit import BatchOrder, Caller
 from sql.budgets import read_account
 from sql.cache import find_cached, select_cached_audio
 
+BREATH = 200  # lines, between which others have their turn
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -49,6 +52,8 @@ async def make_quote(services: Services, caller: Caller, order: BatchOrder, *, i
     known = await _known(services, caller.project_id, order, shared)
     lines = []
     for number, (request, same) in enumerate(zip(order.requests, shared, strict=True), start=1):
+        if number % BREATH == 0:
+            await asyncio.sleep(0)
         planned = router.plan(request, caller.project_id, Health(), now).routes[0]
         plan = router.plan(request, caller.project_id, health, now, f"line {number}")
         at_rest = [route for route, _ in plan.resting]

@@ -262,3 +262,11 @@ async def test_a_job_that_ends_while_the_account_is_read_is_not_overlooked(facto
 
     found = await read_account(EndsBetween(), project, None)  # type: ignore[arg-type]
     assert found.periods[0].spent + found.reserved >= Decimal("1.5")
+
+
+async def test_what_is_shown_of_a_project_without_budgets_does_not_grow_old(factory: Factory) -> None:
+    for _ in range(2):
+        job = await factory.job(**COSTLY)
+        assert job["status"] == "completed"
+        spent = (await factory.execute("SELECT sum(cost) AS cost FROM factory.calls"))[0]["cost"]
+        assert [Decimal(str(one["spent_usd"])) for one in (await account(factory))["periods"]] == [spent, spent]
