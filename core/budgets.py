@@ -158,6 +158,11 @@ def bound_usage(request: JobRequest, route: Route, figures: Figures) -> Usage:
     return most
 
 
+def is_measured(request: JobRequest, route: Route, figures: Figures) -> bool:
+    """Does `likely_usage` go by what good calls of this model used?"""
+    return request.kind is Kind.text and _measured(request, route, figures) is not None
+
+
 def _measured(request: JobRequest, route: Route, figures: Figures) -> CallFigures | None:
     found = figures.get((route.model.provider, route.model.model_id, request.kind.value))
     return found if found is not None and found.calls >= ENOUGH_CALLS else None

@@ -22,6 +22,7 @@ from sql.budgets import (
     lock_batch,
     lock_budget,
     read_account,
+    read_batch_account,
     read_job_account,
     reserve_for_job,
 )
@@ -74,7 +75,8 @@ class Purse:
             if hard is not None and held - used < wanted:
                 await self._hold_to_budgets(connection, job, hard, mine, wanted)
             if job.batch_has_ceiling and job.batch_id is not None:
-                account = await lock_batch(connection, job.batch_id, job.id)
+                await lock_batch(connection, job.batch_id)
+                account = await read_batch_account(connection, job.batch_id, job.id)
                 if account is not None:
                     _hold_to_batch(account, mine, wanted)
             if (hard is not None or job.batch_has_ceiling) and held - used < wanted:

@@ -18,6 +18,7 @@ COMMANDS = {
     "key": ("operating", "Make, list, rotate and revoke API keys."),
     "submit": ("jobs", "Submit one job."),
     "batch": ("jobs", "Submit a file of jobs, one JSON object a line."),
+    "quote": ("quoting", "Say what jobs would cost, and submit nothing."),
     "jobs": ("jobs", "List jobs, or show one."),
     "watch": ("jobs", "Follow a job or a batch until it is done."),
     "voices": ("voices", "List voices, or let one speak."),
