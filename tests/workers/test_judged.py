@@ -97,7 +97,7 @@ class Callers:
         self._http = httpx.AsyncClient(headers={"x-api-key": key}, timeout=10, limits=httpx.Limits(max_connections=200))
 
     async def __aenter__(self) -> "Callers":
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             for url in self._urls:
                 while not await self._answers(url):
                     await asyncio.sleep(0.05)
@@ -151,7 +151,7 @@ async def warm_up(services: Services) -> None:
     caller = Caller(other.id, other.name, frozenset({"jobs"}))
     asked = [JobRequest(model=MODEL, prompt=f"{number}", max_output_tokens=100) for number in range(30)]
     batch_id = await services.submitter.submit_batch(caller, BatchOrder(asked))
-    batch = await wait_for_batch(services, caller, batch_id, 20, None)
+    batch = await wait_for_batch(services, caller, batch_id, 45, None)
     assert batch["counts"]["completed"] == 30
 
 
@@ -167,7 +167,7 @@ def intervals(lines: list[dict[str, Any]], killed_at: datetime) -> list[tuple[in
 
 
 async def until_over(services: Services, project_id: UUID) -> list[dict[str, Any]]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(45):
         while True:
             jobs = await services.database.fetch(
                 "SELECT id, state, error FROM factory.jobs WHERE project_id = $1", project_id
@@ -185,7 +185,7 @@ async def test_limits_and_budget_hold_over_four_processes_of_which_two_are_kille
     async with fleet_of(settings) as fleet, Callers(fleet.urls, key) as callers:
         await warm_up(services)
         calling = asyncio.create_task(callers.call_for(5))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while not await services.database.fetchval(IN_THE_MIDDLE, project.id):
                 await asyncio.sleep(0.02)
         for process in (fleet.apis[0], fleet.workers[0]):
