@@ -75,6 +75,11 @@ def cache_use(
     return CacheUse(found, request.cache == "use", policy.ttl_s)
 
 
+def is_asked_at_submit(request: JobRequest) -> bool:
+    """Is the cache asked when the job is submitted? What comes later or after others is not known yet."""
+    return request.cache == "use" and not request.after and request.run_at is None
+
+
 def fingerprint_of(request: JobRequest, catalog: Catalog, project_id: UUID | None, *, emulated: bool) -> bytes:
     """SHA-256 of the canonical request; 32 bytes."""
     alias = catalog.find_alias(request.model, project_id)

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mappin
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -126,6 +126,16 @@ class FactoryClient:
             "data"
         ]
         return found
+
+    async def quote(
+        self, jobs: Sequence[Mapping[str, Any]] | bytes, *, max_cost_usd: Any = None, lines: bool = False
+    ) -> dict[str, Any]:
+        """What `submit_batch` of these would cost; of one job that is no file, what `submit_job` would."""
+        query = {"max_cost_usd": max_cost_usd, "lines": lines, "single": not isinstance(jobs, bytes) and len(jobs) == 1}
+        place = f"/v1/job-batches/quote?{urlencode({name: one for name, one in query.items() if one is not None})}"
+        if isinstance(jobs, bytes):
+            return await self._post(place, jobs, LINES_TYPE)
+        return await self._post(place, dump_json({"jobs": list(jobs)}), "application/json")
 
     async def get_batch(self, batch_id: str, wait_s: float = 0, seen: int | None = None) -> dict[str, Any]:
         """The Batch; with `wait_s`, once it is over or, given the `sequence` last seen, once it has changed."""

@@ -15,7 +15,7 @@ from core.batcher import Batcher
 from core.clock import utc_now
 from core.errors import BudgetReached, Forbidden, IdempotencyConflict, Problem, RequestRefused
 from core.explaining import why_no_route
-from core.fingerprint import cache_use
+from core.fingerprint import CacheUse, cache_use, is_asked_at_submit
 from core.health import Health
 from core.ids import id_of_line, new_id
 from core.jsonio import dump_json
@@ -260,12 +260,14 @@ class Submitter:
         }
 
     def _fingerprint(self, caller: Caller, request: JobRequest, *, in_batch: bool) -> str | None:
-        """In hex; None where the cache is not to be asked now: what comes later or after others is not known yet."""
-        if request.cache != "use" or request.after or request.run_at is not None:
-            return None
-        catalog, project_id = self._catalog.current, caller.project_id
-        use = cache_use(request, catalog, project_id, emulated=self._emulated, in_batch=in_batch)
+        """In hex; None where the cache is not to be asked now."""
+        use = self.cache_use(caller, request, in_batch=in_batch) if is_asked_at_submit(request) else None
         return use.fingerprint.hex() if use else None
+
+    def cache_use(self, caller: Caller, request: JobRequest, *, in_batch: bool) -> CacheUse | None:
+        """What the cache is to a job of this caller."""
+        catalog = self._catalog.current
+        return cache_use(request, catalog, caller.project_id, emulated=self._emulated, in_batch=in_batch)
 
     async def _hand_over(self, rows: Sequence[Mapping[str, Any]], made_at: datetime) -> None:
         await self._put_in_line([self._ticket(row, made_at) for row in rows])

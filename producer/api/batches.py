@@ -3,50 +3,35 @@
 import hashlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import AwareDatetime, Field, ValidationError
+from pydantic import AwareDatetime
 
-from core.errors import Conflict, NotFound, RequestRefused
+from core.errors import Conflict, NotFound
 from core.jsonio import dump_json
-from core.request import Shape
-from core.request_checks import problems_of
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.bodies import MAX_WAIT_S, id_of, idempotency_key_of, read_body
 from producer.api.events import last_seen, stream_batch_events
 from producer.api.jobs import json_response, load_jobs
 from producer.cancelling import stop_batch
 from producer.composition import Services
-from producer.intake.intake import BatchHeader
 from producer.intake.lines import LineCutter
+from producer.intake.order import BatchHeader, OnError, is_lines, read_json
 from producer.presenting import present_batch, present_batch_result
 from producer.reading import wait_for_batch
 from producer.submit import Caller
 from sql.batches import read_batch, select_batch_errors, select_batch_results, select_batches
 from sql.reading import select_batch_jobs
 
-MAX_JOBS = 10_000
 PAGE = 200
-OnError = Literal["reject", "skip"]
+MaxCost = Annotated[Decimal | None, Query(ge=0)]
 Over = Literal["completed", "failed", "cancelled", "expired"]
 State = Literal["validating", "in_progress", "completed", "failed", "cancelled"]
-LINES_TYPES = ("application/jsonl", "application/x-ndjson", "application/x-jsonlines")
 JSONL = "application/jsonl"
 router = APIRouter(tags=["batches"])
-
-
-class BatchBody(Shape):
-    """A batch as one JSON object."""
-
-    jobs: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_JOBS)]
-    name: Annotated[str, Field(max_length=200)] | None = None
-    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
-    max_cost_usd: Annotated[Decimal, Field(ge=0, strict=False)] | None = None
-    on_error: OnError | None = None
 
 
 @router.post("/v1/job-batches", status_code=202)
@@ -54,7 +39,7 @@ async def create_batch(
     request: Request,
     services: ServicesOf,
     caller: CallerOf,
-    max_cost_usd: Annotated[Decimal | None, Query(ge=0)] = None,
+    max_cost_usd: MaxCost = None,
     on_error: OnError = "reject",
     name: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
@@ -65,28 +50,16 @@ async def create_batch(
     key = idempotency_key_of(request)
     place = request.url.path.encode() + b"\n"
     header = BatchHeader(name, None, max_cost_usd, on_error)
-    if request.headers.get("content-type", "").split(";", maxsplit=1)[0].strip().lower() in LINES_TYPES:
+    if is_lines(request.headers.get("content-type", "")):
         cutter = LineCutter(services.settings.max_body_mb, place)
         batch_id = await services.intake.receive(caller, header, request.stream(), cutter, key)
     else:
         body = await read_body(request, services.settings.max_body_mb)
-        header, lines = _read_json(body, header)
+        header, lines = read_json(body, header)
         digest = hashlib.sha256(place + body).digest()
         batch_id = await services.intake.create(caller, header, lines, key, digest)
     batch = await wait_for_batch(services, caller, batch_id, 0, None)
     return json_response(batch, 202, {"Location": batch["urls"]["self"]})
-
-
-def _read_json(body: bytes, header: BatchHeader) -> tuple[BatchHeader, dict[int, bytes]]:
-    """What the body says goes before what the address says. Raises RequestRefused."""
-    try:
-        shape = BatchBody.model_validate_json(body)
-    except ValidationError as error:
-        raise RequestRefused.of(problems_of(error, body)) from None
-    lines = {number: orjson.dumps(job) for number, job in enumerate(shape.jobs, start=1)}
-    ceiling = shape.max_cost_usd if shape.max_cost_usd is not None else header.max_cost_usd
-    said = BatchHeader(shape.name or header.name, shape.metadata, ceiling, shape.on_error or header.on_error)
-    return said, lines
 
 
 @router.get("/v1/job-batches")

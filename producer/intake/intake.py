@@ -8,9 +8,7 @@ import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +20,7 @@ from core.logging import get_logger
 from producer.intake.accepting import Acceptance
 from producer.intake.lines import MOST_LINES, HeldLines, Line, LineCutter, StoredLines
 from producer.intake.making import BatchGone
+from producer.intake.order import BatchHeader
 from producer.intake.retrying import Retrial
 from producer.limiting import ProjectLimits
 from producer.submit import KEY_LIFE, Caller, Submitter
@@ -49,17 +48,6 @@ COPIED_LINES = 2000
 MOST_TRIES = 5
 LOST_AFTER = timedelta(days=1)
 TOLD_IN_BATCH = 20
-
-
-@dataclass(frozen=True, slots=True)
-class BatchHeader:
-    """What a batch says besides its lines. `on_error`: `reject` makes nothing when any line is wrong, `skip` makes the
-    others."""
-
-    name: str | None = None
-    metadata: Mapping[str, Any] | None = None
-    max_cost_usd: Decimal | None = None
-    on_error: str = "reject"
 
 
 class Intake:
