@@ -84,27 +84,28 @@ def _unreadable(body: bytes, message: str, line: int | None) -> Problem:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
         return Problem(message.replace("Invalid JSON: ", "this is not JSON: "), None, line)
-    for field, text in _strings(parsed, ""):
+    for field, text in strings_in(parsed, ""):
         if any("\ud800" <= character <= "\udfff" for character in text):
             return Problem("the text holds a lone surrogate (half of a \\ud83d\\ude00 pair)", field, line)
     return Problem(message.replace("Invalid JSON: ", "this is not JSON: "), None, line)
 
 
-def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
+def strings_in(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a JSON value, names included, with its path."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
         for name, one in value.items():
             yield f"{path}.{name}".lstrip("."), str(name)
-            yield from _strings(one, f"{path}.{name}".lstrip("."))
+            yield from strings_in(one, f"{path}.{name}".lstrip("."))
     elif isinstance(value, list):
         for place, one in enumerate(value):
-            yield from _strings(one, f"{path}.{place}".lstrip("."))
+            yield from strings_in(one, f"{path}.{place}".lstrip("."))
 
 
 def _check(request: JobRequest, body: bytes) -> Iterator[tuple[str, str]]:
     if b"\\u0000" in body:
-        for field, text in _strings(request.stored(), ""):
+        for field, text in strings_in(request.stored(), ""):
             if "\x00" in text:
                 yield field, "the text holds a NUL character"
     yield from _check_kind(request)

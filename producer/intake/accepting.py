@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from core.clock import utc_now
-from core.errors import Problem, RequestRefused
+from core.errors import FactoryError, Problem, RequestRefused
 from core.ids import id_of_line
 from core.jsonio import load_json
 from core.request_checks import read_request
@@ -65,6 +65,8 @@ class Acceptance:
         await self._keep_wrong(db)
         if self.refused and (self._rejects or not self._making.made):
             raise RequestRefused.of(self._problems)
+        if not self._making.made:
+            raise FactoryError("the lines of this batch are not there any more")
         await self._making.conclude(db, self.refused)
 
     async def _read(self, db: Executor, source: LineSource) -> None:

@@ -66,6 +66,7 @@ class Intake:
     ) -> UUID:
         """A batch of few lines, accepted when this returns; with an idempotency key, the earlier one of the same
         `digest`. Raises what `Acceptance.run` does."""
+        header.check()
         batch_id = new_id()
         async with self._database.acquire() as connection, connection.transaction():
             if (earlier := await _claim(connection, caller, batch_id, key, digest)) is not None:
@@ -80,6 +81,7 @@ class Intake:
         self, caller: Caller, header: BatchHeader, stream: AsyncIterator[bytes], cutter: LineCutter, key: str | None
     ) -> UUID:
         """A batch of lines as they come. More than some hundred are stored, and accepted or refused later."""
+        header.check()
         held: dict[int, bytes] = {}
         async with contextlib.aclosing(cutter.cut(stream)) as lines:
             async for line, body in lines:
@@ -99,18 +101,20 @@ class Intake:
         cutter: LineCutter,
         key: str | None,
     ) -> UUID:
-        batch_id = new_id()
+        batch_id, whole = new_id(), False
         try:
             await copy_lines(self._database, batch_id, list(held.items()))
             async for page in _pages(lines):
                 await copy_lines(self._database, batch_id, page)
+            whole = True
             async with self._database.acquire() as connection, connection.transaction():
                 earlier = await _claim(connection, caller, batch_id, key, cutter.digest)
                 if earlier is None:
                     await _insert(connection, caller, batch_id, header, cutter.count)
-        except BaseException:
-            with contextlib.suppress(*GONE):
-                await asyncio.shield(drop_lines(self._database, batch_id))
+        except BaseException as error:
+            if not whole or isinstance(error, FactoryError):  # else nobody knows whether the batch is there
+                with contextlib.suppress(*GONE):
+                    await asyncio.shield(drop_lines(self._database, batch_id))
             raise
         if earlier is not None:
             await drop_lines(self._database, batch_id)

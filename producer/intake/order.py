@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError
 
 from core.errors import Problem, RequestRefused
 from core.request import JobRequest, Shape
-from core.request_checks import problems_of, read_request
+from core.request_checks import problems_of, read_request, strings_in
 from producer.intake.names import Names
 from producer.submit import Caller, Submitter
 
@@ -29,6 +29,12 @@ class BatchHeader:
     metadata: Mapping[str, Any] | None = None
     max_cost_usd: Decimal | None = None
     on_error: OnError = "reject"
+
+    def check(self) -> None:
+        """Raises RequestRefused for what Postgres cannot hold."""
+        for field, said in (("name", self.name), ("metadata", self.metadata)):
+            if any("\x00" in text for _, text in strings_in(said)):
+                raise RequestRefused.of([Problem("the text holds a NUL character", field)])
 
 
 @dataclass(frozen=True, slots=True)
