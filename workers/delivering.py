@@ -74,7 +74,8 @@ class _NothingToSay(Exception):
 
 
 class WebhookDelivery:
-    """`secret` is what FACTORY_SECRET_KEY holds, `clock` and `draw` are for tests."""
+    """`secret` is what FACTORY_SECRET_KEY holds. `clock` and `draw` are for tests: what is due goes by the clock of
+    Postgres."""
 
     def __init__(
         self,
@@ -83,7 +84,7 @@ class WebhookDelivery:
         allowed: Allowed,
         secret: bytes,
         *,
-        clock: Callable[[], datetime] = utc_now,
+        clock: Callable[[], datetime | None] = lambda: None,
         draw: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
@@ -94,6 +95,9 @@ class WebhookDelivery:
         self._draw = draw
         self._claiming = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    def _now(self) -> datetime:
+        return self._clock() or utc_now()
 
     async def step(self) -> None:
         """Begin what is due; it goes on while there is more."""
@@ -144,7 +148,7 @@ class WebhookDelivery:
             await self._give_up(claimed, str(reason))
             return
         tried = await self._post(claimed, body, secrets)
-        verdict = judge(tried.answered, claimed.attempts + 1, self._clock(), self._draw())
+        verdict = judge(tried.answered, claimed.attempts + 1, self._now(), self._draw())
         await self._record(claimed, tried, verdict)
         if claimed.endpoint_id is not None:
             await self._judge_endpoint(claimed.endpoint_id, claimed.project, verdict)
@@ -161,7 +165,7 @@ class WebhookDelivery:
         message = "a worker's FACTORY_SECRET_KEY is not the one that the secret was made with: give it that, or rotate"
         log.warning("alert", alert=OTHER_KEY, endpoint=str(claimed.endpoint_id), reason=message)
         await raise_alert(self._database, OTHER_KEY, f"webhook endpoint {claimed.endpoint_id}", message)
-        await put_off_delivery(self._database, claimed.id, claimed.leased_until, self._clock() + _OTHER_KEY_WAIT)
+        await put_off_delivery(self._database, claimed.id, claimed.leased_until, self._now() + _OTHER_KEY_WAIT)
         return None
 
     async def _render(self, claimed: ClaimedDelivery) -> bytes:
@@ -183,7 +187,7 @@ class WebhookDelivery:
         headers = {
             "content-type": "application/json",
             "user-agent": "ai-provider-factory",
-            **sign_webhook(secrets, f"msg_{claimed.id.hex}", self._clock(), body),
+            **sign_webhook(secrets, f"msg_{claimed.id.hex}", self._now(), body),
         }
         try:
             if fault := check_webhook_url(claimed.url, self._allowed):
@@ -207,7 +211,7 @@ class WebhookDelivery:
                 state = "pending"
             case GivenUp() | EndpointGone():
                 state = "failed"
-        now = self._clock()
+        now = self._now()
         line = {
             "at": now,
             "status": tried.answered.status,
@@ -226,7 +230,7 @@ class WebhookDelivery:
         if isinstance(verdict, Delivered):
             await note_webhook_success(self._database, endpoint_id)
             return
-        now = self._clock()
+        now = self._now()
         since = await note_webhook_failure(self._database, endpoint_id, now)
         if isinstance(verdict, EndpointGone):
             reason = "it answered 410 Gone"
