@@ -5,8 +5,6 @@ import json
 from typing import Any
 from uuid import uuid4
 
-import pytest
-
 from core.settings import Settings
 from producer.keys import create_key
 from sql.cache import board_flights, land_flights
@@ -185,10 +183,11 @@ async def test_a_worker_delivers_signed_what_it_finished_and_what_the_cache_answ
     assert len({one.headers["webhook-id"] for one in receiver.got}) == 8
 
 
-@pytest.mark.parametrize("url", ["http://hooks.example.org/x", "https://10.0.0.1/", "https://localhost/x", "x"])
-async def test_a_job_cannot_send_the_factory_inside(post: Post, url: str) -> None:
-    request = {"model": "fast", "prompt": "x", "webhook_url": url}
-    alone = await post.client.post("/v1/jobs", json=request)
-    assert (alone.status_code, [one["field"] for one in alone.json()["problems"]]) == (400, ["webhook_url"])
-    together = await post.client.post("/v1/job-batches", json={"jobs": [{"model": "fast", "prompt": "x"}, request]})
-    assert [(one["field"], one["line"]) for one in together.json()["problems"]] == [("webhook_url", 2)]
+async def test_a_job_cannot_send_the_factory_inside(post: Post) -> None:
+    for url in ("http://hooks.example.org/x", "https://10.0.0.1/", "https://localhost/x", "x"):
+        request = {"model": "fast", "prompt": "x", "webhook_url": url}
+        alone = await post.client.post("/v1/jobs", json=request)
+        assert (alone.status_code, [one["field"] for one in alone.json()["problems"]]) == (400, ["webhook_url"])
+        jobs = [{"model": "fast", "prompt": "x"}, request]
+        together = await post.client.post("/v1/job-batches", json={"jobs": jobs})
+        assert [(one["field"], one["line"]) for one in together.json()["problems"]] == [("webhook_url", 2)]
