@@ -29,7 +29,7 @@ def check_link(secret: bytes, job_id: UUID, what: str, expires: str, signature: 
 
 
 def webhook_secret(secret: bytes, owner: UUID, number: int) -> str:
-    """`whsec_…`, the secret of that number of an endpoint or, with number 0, of a project. It is stored nowhere."""
+    """`whsec_…`, the secret of that number of an endpoint or a project. It is stored nowhere."""
     said = f"factory-webhook-v1\n{owner}\n{number}".encode()
     return "whsec_" + base64.b64encode(hmac.new(secret, said, hashlib.sha256).digest()).decode()
 

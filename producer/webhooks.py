@@ -20,7 +20,9 @@ from sql.webhooks import (
     change_webhook_endpoint,
     end_old_webhook_secret,
     insert_webhook_endpoint,
+    put_webhook_secret,
     read_delivery,
+    read_webhook_secret,
     redeliver,
     remove_webhook_endpoint,
     rotate_webhook_secret,
@@ -28,6 +30,7 @@ from sql.webhooks import (
 )
 
 MOST_ENDPOINTS = 50
+ROTATED = "the secret was rotated by somebody else at this moment: look, and rotate again if it is needed"
 
 
 async def add_endpoint(
@@ -103,7 +106,7 @@ async def rotate_secret(
         services.database, endpoint_id, caller.project_id, number, old_until, secret_digest(secret)
     )
     if row is None:
-        raise Conflict("the secret was rotated by somebody else at this moment: look, and rotate again if it is needed")
+        raise Conflict(ROTATED)
     return present_endpoint(row) | {"secret": secret}
 
 
@@ -115,9 +118,22 @@ async def end_old_secret(services: Services, caller: Caller, endpoint_id: UUID) 
     return present_endpoint(row)
 
 
-async def project_secret(services: Services, caller: Caller) -> str:
+async def project_secret(services: Services, caller: Caller) -> dict[str, Any]:
     """What deliveries to a request's own `webhook_url` are signed with."""
-    return await _secret(services, caller.project_id, 0)
+    known = await read_webhook_secret(services.database, caller.project_id)
+    number = known.secret_number if known else 1
+    old = (known.old_secret_number, known.old_secret_until) if known else (None, None)
+    return await _put_secret(services, caller, number, number, *old)
+
+
+async def rotate_project_secret(
+    services: Services, caller: Caller, old_expires_in_s: int, now: datetime
+) -> dict[str, Any]:
+    """A new one; the one before signs beside it until it expires."""
+    known = await read_webhook_secret(services.database, caller.project_id)
+    number = known.secret_number if known else 1
+    old_until = now + timedelta(seconds=old_expires_in_s)
+    return await _put_secret(services, caller, number, number + 1, number, old_until)
 
 
 async def deliver_again(services: Services, caller: Caller, delivery_id: UUID) -> dict[str, Any]:
@@ -179,6 +195,17 @@ def _check_url(services: Services, url: str) -> None:
 
 async def _secret(services: Services, owner: UUID, number: int) -> str:
     return webhook_secret(await asyncio.to_thread(read_secret, services.settings), owner, number)
+
+
+async def _put_secret(
+    services: Services, caller: Caller, number: int, new: int, old: int | None, old_until: datetime | None
+) -> dict[str, Any]:
+    secret = await _secret(services, caller.project_id, new)
+    digest = secret_digest(secret)
+    put = await put_webhook_secret(services.database, caller.project_id, number, new, digest, old, old_until)
+    if put is None:
+        raise Conflict(ROTATED)
+    return {"object": "webhook_secret", "secret": secret, "old_secret_expires_at": put.old_secret_until}
 
 
 async def _read(services: Services, caller: Caller, endpoint_id: UUID) -> dict[str, Any]:

@@ -13,8 +13,9 @@ from sql.statements import Executor, statement
 
 @dataclass(frozen=True, slots=True)
 class ClaimedDelivery:
-    """Mine until `leased_until`, which is the token to record its try with. `secret_number` is None for a job's own
-    `webhook_url`, `old_secret_number` where no older secret is in force. `active`: the endpoint is not switched off."""
+    """Mine until `leased_until`, which is the token to record its try with. `endpoint_id` is None for a job's own
+    `webhook_url`, `secret_digest` where no secret was shown yet, `old_secret_number` where no older one is in force.
+    `active`: the endpoint is not switched off."""
 
     id: UUID
     project_id: UUID
@@ -28,9 +29,19 @@ class ClaimedDelivery:
     leased_until: datetime
     active: bool
     include_content: bool
-    secret_number: int | None
+    secret_number: int
     secret_digest: bytes | None
     old_secret_number: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectSecret:
+    """Which secret a project's `webhook_url`s are signed with, and until when the one before signs too."""
+
+    secret_number: int
+    secret_digest: bytes
+    old_secret_number: int | None
+    old_secret_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +158,27 @@ async def end_old_webhook_secret(db: Executor, endpoint_id: UUID, project_id: UU
 async def remove_webhook_endpoint(db: Executor, endpoint_id: UUID, project_id: UUID) -> bool:
     """With its deliveries."""
     return await db.fetchval(statement("remove_webhook_endpoint"), endpoint_id, project_id) is not None
+
+
+async def read_webhook_secret(db: Executor, project_id: UUID) -> ProjectSecret | None:
+    """None while none was shown: then it is number 1."""
+    row = await db.fetchrow(statement("read_webhook_secret"), project_id)
+    return ProjectSecret(**row) if row else None
+
+
+async def put_webhook_secret(
+    db: Executor,
+    project_id: UUID,
+    number: int,
+    new_number: int,
+    digest: bytes,
+    old_number: int | None,
+    old_until: datetime | None,
+) -> ProjectSecret | None:
+    """What holds from now on, where secret `number` held. None when a rotation came in between."""
+    given = (project_id, number, new_number, digest, old_number, old_until)
+    row = await db.fetchrow(statement("put_webhook_secret"), *given)
+    return ProjectSecret(**row) if row else None
 
 
 async def select_deliveries(

@@ -156,15 +156,15 @@ class WebhookDelivery:
     async def _secrets_of(self, claimed: ClaimedDelivery) -> list[str] | None:
         """Those in force, the newest first. None, and the delivery is left to others, where this worker's key is not
         the one that the endpoint's secret was made with."""
-        if claimed.endpoint_id is None or claimed.secret_number is None:
-            return [webhook_secret(self._secret, claimed.project_id, 0)]
+        owner = claimed.endpoint_id or claimed.project_id
         numbers = [claimed.secret_number, claimed.old_secret_number]
-        secrets = [webhook_secret(self._secret, claimed.endpoint_id, one) for one in numbers if one is not None]
+        secrets = [webhook_secret(self._secret, owner, one) for one in numbers if one is not None]
         if claimed.secret_digest is None or secret_digest(secrets[0]) == claimed.secret_digest:
             return secrets
         message = "a worker's FACTORY_SECRET_KEY is not the one that the secret was made with: give it that, or rotate"
-        log.warning("alert", alert=OTHER_KEY, endpoint=str(claimed.endpoint_id), reason=message)
-        await raise_alert(self._database, OTHER_KEY, f"webhook endpoint {claimed.endpoint_id}", message)
+        subject = f"webhook endpoint {owner}" if claimed.endpoint_id else f"project {claimed.project} webhook_url"
+        log.warning("alert", alert=OTHER_KEY, subject=subject, reason=message)
+        await raise_alert(self._database, OTHER_KEY, subject, message)
         await put_off_delivery(self._database, claimed.id, claimed.leased_until, self._now() + _OTHER_KEY_WAIT)
         return None
 

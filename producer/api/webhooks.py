@@ -28,6 +28,7 @@ from producer.webhooks import (
     present_delivery,
     project_secret,
     remove_endpoint,
+    rotate_project_secret,
     rotate_secret,
     show_endpoint,
 )
@@ -188,4 +189,11 @@ async def secret(services: ServicesOf, caller: CallerOf) -> Response:
     """What deliveries to a request's own `webhook_url` are signed with."""
     if "jobs" not in caller.scopes:
         raise Forbidden("a secret is not shown to a key that may only look")
-    return json_response({"secret": await project_secret(services, caller)})
+    return json_response(await project_secret(services, caller))
+
+
+@router.post("/v1/webhook-secret/rotate", openapi_extra=body_docs(RotationOrder))
+async def rotate_own(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
+    """A new one; the one before signs too, for `old_expires_in_s`."""
+    order = await _read_shape(RotationOrder, request)
+    return json_response(await rotate_project_secret(services, caller, order.old_expires_in_s, utc_now()))

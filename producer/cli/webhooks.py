@@ -98,11 +98,13 @@ async def redeliver(delivery: str) -> None:
 
 
 @webhooks.command("secret")
+@click.option("--rotate", is_flag=True, help="Make a new one; the old one signs beside it for a day.")
 @run_async
-async def secret() -> None:
+async def secret(rotate: bool) -> None:
     """Print what deliveries to a request's own webhook_url are signed with."""
     async with factory_client() as client:
-        click.echo((await client.webhooks("GET", "-secret"))["secret"])
+        asked = client.webhooks("POST", "-secret/rotate") if rotate else client.webhooks("GET", "-secret")
+        click.echo((await asked)["secret"])
 
 
 def _show_secret(made: dict[str, Any], as_json: bool) -> None:

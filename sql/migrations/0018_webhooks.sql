@@ -16,6 +16,15 @@ COMMENT ON COLUMN factory.webhook_endpoints.failing_since IS 'The first failure 
 COMMENT ON COLUMN factory.webhook_endpoints.disabled_reason IS 'Why the factory switched it off.';
 CREATE INDEX webhook_endpoints_of_project ON factory.webhook_endpoints (project_id);
 
+CREATE TABLE factory.webhook_secrets (
+    project_id uuid PRIMARY KEY REFERENCES factory.projects ON DELETE CASCADE,
+    secret_number integer NOT NULL DEFAULT 1,
+    secret_digest bytea NOT NULL,
+    old_secret_number integer,
+    old_secret_until timestamptz
+);
+COMMENT ON TABLE factory.webhook_secrets IS 'Secrets of projects for the webhook_url of their jobs, as those of endpoints; written when a secret is shown.';
+
 ALTER TABLE factory.jobs ADD COLUMN webhook_url text;
 COMMENT ON COLUMN factory.jobs.webhook_url IS 'Hears of this job''s end, beside the endpoints of its project.';
 

@@ -36,9 +36,15 @@ FROM due
 JOIN factory.webhook_deliveries AS before ON before.id = due.id
 JOIN factory.projects AS project ON project.id = before.project_id
 LEFT JOIN factory.webhook_endpoints AS hook ON hook.id = before.endpoint_id
+LEFT JOIN factory.webhook_secrets AS own ON own.project_id = before.project_id AND before.endpoint_id IS NULL
 WHERE delivery.id = due.id
 RETURNING
     delivery.id, delivery.project_id, project.name AS project, delivery.endpoint_id, delivery.job_id, delivery.batch_id,
     delivery.type, delivery.url, delivery.attempts, delivery.leased_until, coalesce(hook.active, true) AS active,
-    coalesce(hook.include_content, false) AS include_content, hook.secret_number, hook.secret_digest,
-    CASE WHEN hook.old_secret_until > coalesce($4::timestamptz, now()) THEN hook.old_secret_number END AS old_secret_number
+    coalesce(hook.include_content, false) AS include_content,
+    coalesce(hook.secret_number, own.secret_number, 1) AS secret_number,
+    coalesce(hook.secret_digest, own.secret_digest) AS secret_digest,
+    CASE
+        WHEN coalesce(hook.old_secret_until, own.old_secret_until) > coalesce($4::timestamptz, now())
+        THEN coalesce(hook.old_secret_number, own.old_secret_number)
+    END AS old_secret_number

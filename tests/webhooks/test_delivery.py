@@ -200,6 +200,14 @@ async def test_both_secrets_sign_until_the_old_one_ends(post: Post) -> None:
     assert ended.json()["old_secret_expires_at"] is None
     found, asked = await signed()
     assert found == [signatures(newest["secret"], asked)]
+    post.clock.now = utc_now() + timedelta(minutes=1)
+    own = (await post.client.get("/v1/webhook-secret")).json()["secret"]
+    newer = (await post.client.post("/v1/webhook-secret/rotate")).json()["secret"]
+    assert (await post.client.get("/v1/webhook-secret")).json()["secret"] == newer
+    await post.end(await post.submit(webhook_url=post.receiver.url + "/own"))
+    await post.deliver()
+    (asked,) = post.receiver.at("/own")
+    assert asked.headers["webhook-signature"].split(" ") == [signatures(newer, asked), signatures(own, asked)]
     shown = "".join(
         answer.text for answer in [ended, await post.client.get(path), await post.client.get("/v1/webhook-endpoints")]
     )
@@ -207,17 +215,17 @@ async def test_both_secrets_sign_until_the_old_one_ends(post: Post) -> None:
 
 
 async def test_a_worker_with_another_key_leaves_the_delivery_to_others_and_says_so(post: Post) -> None:
+    await post.client.get("/v1/webhook-secret")
     await post.listen()
-    await post.end(await post.submit())
+    await post.end(await post.submit(webhook_url=post.receiver.url + "/own"))
     allowed = post.services.settings.webhooks_allowed
     other = WebhookDelivery(post.services.database, Outbound(allowed=allowed), allowed, b"x" * 32, clock=post.clock)
     await post.deliver(other)
     assert post.receiver.got == []
-    assert [one.partition(":")[0] for one in await alerts(post)] == ["webhook_key"]
+    assert [one.partition(":")[0] for one in await alerts(post)] == ["webhook_key"] * 2
     post.clock.turn(minutes=1)
     await post.deliver()
-    (delivery,) = await post.deliveries(state="delivered")
-    assert (delivery["attempts"], len(delivery["log"])) == (1, 1)
+    assert [(one["attempts"], len(one["log"])) for one in await post.deliveries(state="delivered")] == [(1, 1)] * 2
 
 
 async def test_a_killed_workers_delivery_is_made_by_another_with_the_same_id(post: Post, settings: Settings) -> None:
