@@ -107,6 +107,7 @@ async def rotate_secret(
     )
     if row is None:
         raise Conflict(ROTATED)
+    await resolve_alert(services.database, f"webhook endpoint {endpoint_id}")
     return present_endpoint(row) | {"secret": secret}
 
 

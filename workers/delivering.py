@@ -31,6 +31,7 @@ from core.webhooks import (
 )
 from sql.alerts import raise_alert
 from sql.calls import select_calls
+from sql.patience import GONE
 from sql.pool import Database
 from sql.reading import read_batch, read_job
 from sql.webhooks import (
@@ -95,6 +96,7 @@ class WebhookDelivery:
         self._draw = draw
         self._claiming = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     def _now(self) -> datetime:
         return self._clock() or utc_now()
@@ -111,6 +113,7 @@ class WebhookDelivery:
 
     async def stop(self) -> None:
         """Posts under way get a moment to end; what is cut off is delivered again by others."""
+        self._stopping = True
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_STOP_WITHIN_S)
         for task in self._tasks:
@@ -120,7 +123,7 @@ class WebhookDelivery:
     async def _begin_due(self) -> None:
         async with self._claiming:
             free = AT_ONCE - len(self._tasks)
-            if free <= 0:
+            if free <= 0 or self._stopping:
                 return
             for claimed in await claim_deliveries(self._database, free, AT_ONCE_PER_LANE, LEASE, self._clock()):
                 task = asyncio.create_task(self._deliver(claimed), name=f"webhook {claimed.id}")
@@ -128,13 +131,18 @@ class WebhookDelivery:
                 task.add_done_callback(self._tasks.discard)
 
     async def _deliver(self, claimed: ClaimedDelivery) -> None:
-        """One try, and then whatever became due meanwhile. A fault of ours leaves the delivery to its lease."""
+        """One try, and then whatever became due. While Postgres is away, deliveries are left to their leases."""
         try:
-            await self._try(claimed)
-        except Exception:
-            log.exception("a webhook was not delivered", delivery=str(claimed.id))
-            return
-        await self._begin_due()
+            try:
+                await self._try(claimed)
+            except GONE:
+                raise
+            except Exception:
+                log.exception("a webhook was not delivered", delivery=str(claimed.id))
+                await self._settle(claimed, _Tried(Answered(None, "a fault of the factory: its log says why"), 0))
+            await self._begin_due()
+        except GONE as error:
+            log.warning("webhooks wait for Postgres", error=type(error).__name__)
 
     async def _try(self, claimed: ClaimedDelivery) -> None:
         if not claimed.active:
@@ -147,7 +155,9 @@ class WebhookDelivery:
         except _NothingToSay as reason:
             await self._give_up(claimed, str(reason))
             return
-        tried = await self._post(claimed, body, secrets)
+        await self._settle(claimed, await self._post(claimed, body, secrets))
+
+    async def _settle(self, claimed: ClaimedDelivery, tried: _Tried) -> None:
         verdict = judge(tried.answered, claimed.attempts + 1, self._now(), self._draw())
         await self._record(claimed, tried, verdict)
         if claimed.endpoint_id is not None:

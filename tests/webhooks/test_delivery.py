@@ -290,3 +290,19 @@ async def test_a_receiver_that_is_away_is_tried_again(post: Post) -> None:
     assert {(one["state"], one["attempts"], one["last_status"]) for one in tried.values()} == {("pending", 1, None)}
     assert "could not be reached" in tried["http://127.0.0.1:1/"]["log"][0]["error"]
     assert "has a host that does not exist" in tried["https://receiver.invalid/"]["log"][0]["error"]
+
+
+async def test_a_fault_of_ours_is_a_try_like_another(post: Post) -> None:
+    await post.listen()
+    await post.end(await post.submit())
+    (job,) = await post.fetch("UPDATE factory.jobs SET result = '{}' RETURNING id")
+    await post.fetch("UPDATE factory.webhook_endpoints SET include_content = true")
+    await post.deliver()
+    (delivery,) = await post.deliveries()
+    assert (delivery["state"], delivery["attempts"], delivery["job_id"]) == ("pending", 1, str(job["id"]))
+    assert delivery["log"][0]["error"] == "a fault of the factory: its log says why"
+    post.clock.turn(seconds=5)
+    await post.fetch("UPDATE factory.webhook_endpoints SET include_content = false")
+    await post.deliver()
+    (delivery,) = await post.deliveries()
+    assert delivery["state"] == "delivered"
