@@ -1,5 +1,5 @@
-"""A project's webhook endpoints and deliveries, and their public shapes. A secret is shown when it is made, and never
-again."""
+"""A project's webhook endpoints and deliveries, and their public shapes. An endpoint's secret is shown when it is made,
+and never again."""
 
 import asyncio
 from collections.abc import Mapping
