@@ -23,6 +23,7 @@ _NOT_ASKED = frozenset(
     {
         "project", "model", "prompt", "input", "messages", "stop", "requirements", "response_format", "metadata", "key",
         "after", "priority", "deadline_s", "run_at", "cache", "voice_policy",
+        "webhook_url",
     }
 )  # fmt: skip
 

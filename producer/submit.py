@@ -21,6 +21,7 @@ from core.health import Health
 from core.ids import new_id
 from core.jsonio import dump_json
 from core.logging import get_logger
+from core.outbound import Allowed, check_webhook_url
 from core.request import JobRequest
 from producer.limiting import ProjectLimits
 from producer.reserving import Reserver
@@ -102,15 +103,18 @@ class Submitter:
         limits: ProjectLimits,
         reserver: Reserver,
         *,
+        allowed: Allowed,
         emulated: bool,
     ) -> None:
-        """`emulated`: shipped endpoints are served by the emulator, so its answers are looked for."""
+        """`allowed`: what `webhook_url` may name beside the open internet. `emulated`: shipped endpoints are served by
+        the emulator, so its answers are looked for."""
         self._database = database
         self._queue = queue
         self._catalog = catalog
         self._storage = storage
         self._limits = limits
         self._reserver = reserver
+        self._allowed = allowed
         self._emulated = emulated
         self._batcher: Batcher[Mapping[str, Any], BudgetReached | None] = Batcher(
             self._submit_group, is_about_one=is_about_one
@@ -247,6 +251,8 @@ class Submitter:
                 raise Forbidden(
                     f"project: this key belongs to project {caller.project!r}, not {request.project[:100]!r}"
                 )
+            if request.webhook_url and (fault := check_webhook_url(request.webhook_url, self._allowed)):
+                problems.append(Problem(fault, "webhook_url", line if in_batch else None))
             try:
                 self._check_routes(caller, request, now)
             except RequestRefused as error:

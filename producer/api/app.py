@@ -4,7 +4,20 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 from core.errors import ServiceUnavailable
-from producer.api import audio, batches, budgets, cache, experiments, feedback, jobs, quotes, routes, usage, voices
+from producer.api import (
+    audio,
+    batches,
+    budgets,
+    cache,
+    experiments,
+    feedback,
+    jobs,
+    quotes,
+    routes,
+    usage,
+    voices,
+    webhooks,
+)
 from producer.api.access import ServicesOf
 from producer.api.admin import router as admin
 from producer.api.jobs import json_response
@@ -25,7 +38,21 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     app.state.local_project = local_project
     install_problem_handlers(app)
     app.add_middleware(LimitHeaders)
-    for part in (jobs, feedback, audio, batches, quotes, usage, budgets, cache, experiments, voices, routes, admin):
+    for part in (
+        jobs,
+        feedback,
+        audio,
+        batches,
+        quotes,
+        usage,
+        budgets,
+        cache,
+        experiments,
+        voices,
+        routes,
+        webhooks,
+        admin,
+    ):
         app.include_router(part.router)
 
     @app.get("/healthz", tags=["health"])

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from core.errors import FactoryError, RateLimited, ServiceUnavailable
 from core.jsonio import dump_json
 from core.logging import get_logger
-from producer.presenting import failure_status
+from core.presenting import failure_status
 
 AWAY = (
     OSError,

@@ -15,12 +15,14 @@ WITH wanted AS (
 ), made AS (
     INSERT INTO factory.jobs (
         id, project_id, batch_id, line, key, after, state, kind, priority, request, run_at, deadline, retry_of,
-        metadata, created_at, finished_at, fingerprint, result, provider, model, variant, usage, cost, cached
+        metadata, created_at, finished_at, fingerprint, result, provider, model, variant, usage, cost, cached,
+        webhook_url
     )
     SELECT
         id, project_id, batch_id, line, key, after, 'completed', kind, priority, request, coalesce(run_at, now()),
         now() + make_interval(secs => deadline_s), retry_of, metadata, now(), now(), hash,
-        result || '{"cached": true, "cost": 0}', provider, model, variant, usage, 0, true
+        result || '{"cached": true, "cost": 0}', provider, model, variant, usage, 0, true,
+        request ->> 'webhook_url'
     FROM found
 ), told AS (
     INSERT INTO factory.cache_hits (
