@@ -39,8 +39,8 @@ HANDLERS: dict[str, HandlerSpec] = {
 
 
 async def import_handler(name: str) -> None:
-    """What the handler needs, imported in a thread on first use. An SDK takes a second, on a busy machine five: the event
-    loop goes on meanwhile, and the worker keeps its leases. A name that does not exist needs nothing."""
+    """What the handler needs, imported in a thread on first use. An SDK takes a second, on a busy machine five: the
+    event loop goes on meanwhile, and the worker keeps its leases. A name that does not exist needs nothing."""
     spec = HANDLERS.get(name)
     wanted = (spec.sdk, spec.module) if spec else ()
     if missing := [one for one in wanted if one and one not in sys.modules]:
