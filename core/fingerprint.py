@@ -29,9 +29,11 @@ _NOT_ASKED = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
-    """`projects.settings.cache`. `max_entries`: beyond it the oldest go."""
+    """`projects.settings.cache`. `max_entries`: beyond it the oldest go. `openai`: what comes through the
+    OpenAI-compatible API uses it too, unasked."""
 
     on: bool = True
+    openai: bool = False
     ttl_s: float = DEFAULT_TTL_S
     max_entries: int = DEFAULT_MAX_ENTRIES
 
@@ -53,6 +55,7 @@ def policy_of(project: Project | None) -> CachePolicy:
     ttl_s, most = said.get("ttl_s"), said.get("max_entries")
     return CachePolicy(
         on=said.get("mode") != "off",
+        openai=said.get("openai") == "use",
         ttl_s=float(ttl_s) if isinstance(ttl_s, int | float) and ttl_s > 0 else DEFAULT_TTL_S,
         max_entries=most if isinstance(most, int) and most >= 0 else DEFAULT_MAX_ENTRIES,
     )

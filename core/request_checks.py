@@ -34,6 +34,8 @@ KIND_FIELDS = frozenset().union(*FIELDS_OF.values())
 LATER_FIELDS = {
     "webhook_url": "webhooks are not served yet",
 }
+UNKNOWN_FIELD = "this field is not known here"
+MISSING_FIELD = "this field is needed"
 MOST_SPOKEN_CHARACTERS = 1_000_000
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 UNION_STEPS = re.compile(r"^(str|TextPart|ImagePart|text|image_url|constrained-str|dict\[.*|list\[.*|literal\[.*)$")
@@ -71,9 +73,9 @@ def _say(kind: str, message: str, field: str | None) -> str:
         return LATER_FIELDS[last]
     match kind:
         case "extra_forbidden":
-            return "this field is not known here"
+            return UNKNOWN_FIELD
         case "missing":
-            return "this field is needed"
+            return MISSING_FIELD
         case _:
             return message[:1].lower() + message[1:]
 

@@ -9,6 +9,8 @@ from producer.api.access import ServicesOf
 from producer.api.admin import router as admin
 from producer.api.jobs import json_response
 from producer.api.limits import LimitHeaders
+from producer.api.openai import generating, models, responses
+from producer.api.openai.paths import RequestIds
 from producer.api.problems import install_problem_handlers
 from producer.composition import Services
 from sql.reading import probe
@@ -25,8 +27,11 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     app.state.local_project = local_project
     install_problem_handlers(app)
     app.add_middleware(LimitHeaders)
+    app.add_middleware(RequestIds)
     for part in (jobs, feedback, audio, batches, usage, budgets, cache, experiments, voices, routes, admin):
         app.include_router(part.router)
+    for compatible in (generating, responses, models):
+        app.include_router(compatible.router)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> Response:
