@@ -33,9 +33,9 @@ class CachePolicy:
     OpenAI-compatible API uses it too, unasked."""
 
     on: bool = True
-    openai: bool = False
     ttl_s: float = DEFAULT_TTL_S
     max_entries: int = DEFAULT_MAX_ENTRIES
+    openai: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +55,9 @@ def policy_of(project: Project | None) -> CachePolicy:
     ttl_s, most = said.get("ttl_s"), said.get("max_entries")
     return CachePolicy(
         on=said.get("mode") != "off",
-        openai=said.get("openai") == "use",
         ttl_s=float(ttl_s) if isinstance(ttl_s, int | float) and ttl_s > 0 else DEFAULT_TTL_S,
         max_entries=most if isinstance(most, int) and most >= 0 else DEFAULT_MAX_ENTRIES,
+        openai=said.get("openai") == "use",
     )
 
 

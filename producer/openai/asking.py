@@ -42,7 +42,11 @@ def to_request(asked: Asked, cache: str) -> JobRequest:
     if isinstance(read, JobRequest):
         return read
     raise RequestRefused.of(
-        [Problem(one.message, param_of(_called(one.field, asked.names)) if one.field else None) for one in read]
+        [
+            Problem(one.message, param_of(_called(one.field, asked.names)) if one.field else None)
+            for one in read
+            if not any((other.field or "").startswith(f"{one.field}.") for other in read)  # the deepest say it best
+        ]
     )
 
 

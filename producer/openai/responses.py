@@ -37,8 +37,10 @@ def read_response(body: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]] 
         fields["reasoning_effort"] = reasoning["effort"]
         names["reasoning_effort"] = "reasoning.effort"
     if tools := body.get("tools"):
-        fields["tools"] = [_read_tool(tool) for tool in tools] if isinstance(tools, list) else tools
-        names |= {f"tools.{place}.function": f"tools.{place}" for place, _ in enumerate(fields["tools"])}
+        if not isinstance(tools, list):
+            raise Refusal("'tools' is a list.", "tools", "invalid_type")
+        fields["tools"] = [_read_tool(tool) for tool in tools]
+        names |= {f"tools.{place}.function": f"tools.{place}" for place, _ in enumerate(tools)}
     if body.get("tool_choice") is not None and (tools or body["tool_choice"] != "auto"):
         fields["tool_choice"] = _read_choice(body["tool_choice"])
     if shape := _read_format(body):

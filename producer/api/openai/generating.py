@@ -9,14 +9,13 @@ from core.errors import NotFound
 from core.request import AUDIO_TYPES
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.jobs import json_response
-from producer.api.openai.serving import headers_of, place_order, raise_if_failed, take_order, wait_for_answer
-from producer.api.openai.streaming import HEARTBEAT_S, chat_frames, event_stream
+from producer.api.openai.serving import headers_of, place_order, take_order, wait_for_answer
+from producer.api.openai.streaming import begin_chat, chat_frames, event_stream
 from producer.openai.asking import flag
 from producer.openai.chat import includes_usage, present_completion, read_chat
 from producer.openai.embeddings import encoding_of, present_embeddings, read_embeddings
 from producer.openai.parameters import CHAT, EMBEDDINGS, SPEECH
 from producer.openai.speech import read_speech
-from producer.reading import wait_for_row
 from storage.store import NotStored
 
 router = APIRouter(tags=["openai"])
@@ -40,9 +39,7 @@ async def create_completion(request: Request, services: ServicesOf, caller: Call
     if not streamed:
         row = await wait_for_answer(request, services, caller, job_id)
         return json_response(present_completion(row), 200, headers_of(row))
-    # What fails soon still has its status; what takes longer has begun with 200.
-    row = await wait_for_row(services, caller, job_id, HEARTBEAT_S)
-    raise_if_failed(row)
+    row = await begin_chat(services, caller, job_id)
     return event_stream(chat_frames(services, caller, row, usage=usage), job_id)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi.responses import StreamingResponse
 
 from core.jsonio import dump_json
+from producer.api.openai.serving import raise_if_failed
 from producer.composition import Services
 from producer.openai.chat import present_completion
 from producer.openai.chunks import completion_chunks
@@ -30,6 +31,14 @@ def event_stream(frames: AsyncIterator[bytes], job_id: UUID) -> StreamingRespons
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no", "x-factory-job-id": str(job_id)},
     )
+
+
+async def begin_chat(services: Services, caller: Caller, job_id: UUID) -> dict[str, Any]:
+    """The job's row once it is over or a heartbeat is due: what fails soon still has its status, what takes longer
+    begins with 200. Raises Ended."""
+    row = await wait_for_row(services, caller, job_id, HEARTBEAT_S)
+    raise_if_failed(row)
+    return row
 
 
 async def chat_frames(
