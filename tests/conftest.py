@@ -26,6 +26,17 @@ from tests.house import Factory
 from workers.engine import LeasedWorker
 from workers.worker import worker_options
 
+MEMORY = Path("/dev/shm")
+ROOM_NEEDED = 6_000_000_000
+
+
+def pytest_configure() -> None:
+    """Servers that live for minutes have their files in memory, where there is enough of it: to clone a database takes
+    a twelfth of the time."""
+    if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_NEEDED:
+        os.environ["TMPDIR"] = str(MEMORY)
+        tempfile.tempdir = None
+
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_settings_from_outside() -> None:
