@@ -28,9 +28,8 @@ def read_object(raw: bytes) -> dict[str, Any]:
     try:
         body = load_json(raw)
     except ValueError:
-        problem = read_request(raw)
-        assert isinstance(problem, list)
-        raise RequestRefused.of(problem) from None
+        found = read_request(raw)  # which says where it breaks
+        raise RequestRefused.of(found if isinstance(found, list) else [Problem("this is not JSON")]) from None
     if not isinstance(body, dict):
         raise RequestRefused("The body must be a JSON object.")
     return body

@@ -17,6 +17,11 @@ from tests.workers.test_promises import own_model
 
 HI: Any = {"model": "fast", "messages": [{"role": "user", "content": "Hi"}]}
 VALUES: tuple[Any, ...] = (7, True, "x", [], [1], [{}], {"type": "x"})
+RAW = (
+    b"", b"[]", b"{", b'"\\ud800"', b'{"model": "\\ud800"}', b"\xff", b"[" * 100_000,
+    b'{"model": "fast", "prompt": "x", "metadata": {"a": NaN}}',
+    b'{"model": "fast", "input": "\\u0000", "messages": [{"role": "user", "content": "\\u0000"}]}',
+)  # fmt: skip
 WHOLE: dict[str, dict[str, Any]] = {
     "/v1/chat/completions": {"messages": HI["messages"]},
     "/v1/responses": {"input": "Hi"},
@@ -80,7 +85,7 @@ async def test_no_value_of_any_parameter_is_more_than_a_refusal(factory: Factory
                 answer = await factory.client.post(path, json=body)
                 assert answer.status_code in (400, 404), (path, name, value, answer.text)
                 assert answer.json()["error"].keys() == {"message", "type", "param", "code"}
-        for raw in (b"", b"[]", b"{", b'"\\ud800"', b'{"model": "\\ud800"}', b"\xff"):
+        for raw in RAW:
             answer = await factory.client.post(path, content=raw)
             assert answer.status_code == 400, (path, raw, answer.text)
             assert answer.json()["error"]["message"]
@@ -97,9 +102,21 @@ async def test_statuses_are_openais(client: AsyncOpenAI, factory: Factory, serve
     with pytest.raises(openai.NotFoundError) as unknown:
         await client.chat.completions.create(**HI | {"model": "gpt-2"})
     assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
-    for id_ in ("resp_1", "resp_" + "0" * 32, "chatcmpl-1"):
+    spoken = await factory.job(kind="speech", model="narrator", input="Hi")
+    for id_ in (
+        "resp_1",
+        "resp_" + "0" * 32,
+        "resp_" + "x" * 32,
+        "chatcmpl-1",
+        "resp_" + spoken["id"].replace("-", ""),
+    ):
         with pytest.raises(openai.NotFoundError):
             await client.responses.retrieve(id_)
+        with pytest.raises(openai.NotFoundError):
+            await client.responses.cancel(id_)
+    for query in ("starting_after=x", "starting_after=" + "9" * 5000, "stream=maybe", "surprise=1"):
+        answer = await factory.client.get(f"/v1/responses/resp_1?{query}")
+        assert (answer.status_code, answer.json()["error"]["param"]) == (400, query.partition("=")[0])
     with pytest.raises(openai.NotFoundError) as nowhere:
         await client.post("/audio/translations", body={}, cast_to=object)
     assert nowhere.value.code == "unknown_url"

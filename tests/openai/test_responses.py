@@ -9,6 +9,7 @@ from openai import AsyncOpenAI
 from pydantic import BaseModel
 
 from producer.api.openai import streaming
+from producer.keys import create_key
 from tests.house import Factory
 from tests.openai.test_chat import PICTURE
 from tests.workers.test_promises import own_model
@@ -65,6 +66,14 @@ async def test_a_response_and_those_that_follow_it(client: AsyncOpenAI, factory:
     with pytest.raises(openai.BadRequestError) as unsupported:
         await client.responses.retrieve(first.id, include=["message.output_text.logprobs"])
     assert unsupported.value.code == "unsupported_parameter"
+    key = await create_key(factory.services.database, project="stranger", make_project=True)
+    stranger = client.with_options(api_key=key)
+    with pytest.raises(openai.NotFoundError):
+        await stranger.responses.retrieve(first.id)
+    with pytest.raises(openai.NotFoundError):
+        await stranger.responses.cancel(first.id)
+    with pytest.raises(openai.BadRequestError):
+        await stranger.responses.create(model="fast", input="Hi", previous_response_id=first.id)
     parsed = await client.responses.parse(model="smart", input="A title", text_format=Title)
     assert isinstance(parsed.output_parsed, Title)
 

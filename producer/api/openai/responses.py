@@ -1,5 +1,6 @@
 """`/v1/responses`, in the foreground and in the background."""
 
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
@@ -25,7 +26,7 @@ from producer.reading import wait_for_row
 from producer.submit import Caller
 
 STOPPING_S = 10.0
-_QUERY = ("stream", "starting_after", "include", "include[]", "include_obfuscation")
+_QUERY = {"stream", "starting_after", "include_obfuscation"}
 router = APIRouter(tags=["openai"])
 
 
@@ -97,12 +98,12 @@ async def _conversation(services: Services, caller: Caller, body: Mapping[str, A
 
 def _read_query(request: Request) -> tuple[bool, int]:
     """Whether a stream is wanted, and behind which number. Raises Refusal."""
-    for name, value in request.query_params.items():
-        if name not in _QUERY or (name.startswith("include") and value not in ("", "false")):
-            raise Refusal(
-                f"Unsupported parameter: '{name[:100]}' is not supported here.", name[:100], "unsupported_parameter"
-            )
-    after = request.query_params.get("starting_after", "-1")
-    if not after.removeprefix("-").isdecimal():
+    query = request.query_params
+    for name in query.keys() - _QUERY:
+        message = f"Unsupported parameter: '{name[:100]}' is not supported here."
+        raise Refusal(message, name[:100], "unsupported_parameter")
+    if (stream := query.get("stream", "false")) not in ("true", "false"):
+        raise Refusal("'stream' is true or false.", "stream")
+    if re.fullmatch("[0-9]{1,9}", after := query.get("starting_after", "0")) is None:
         raise Refusal("'starting_after' is a number.", "starting_after")
-    return request.query_params.get("stream") == "true", int(after)
+    return stream == "true", int(after) if "starting_after" in query else -1

@@ -108,9 +108,14 @@ def headers_of(row: Mapping[str, Any]) -> dict[str, str]:
         return shown
     cost = row["cost"]
     shown |= {
-        "x-factory-provider": result["provider"],
-        "x-factory-model": result["model"].encode("ascii", "replace").decode(),
+        "x-factory-provider": _ascii(result["provider"]),
+        "x-factory-model": _ascii(result["model"]),
         "x-factory-cost": "unknown" if cost is None else decimal_text(cost),
         "x-factory-cached": str(result["cached"]).lower(),
     }
     return shown | ({"x-factory-warnings": json.dumps(result["warnings"])} if result.get("warnings") else {})
+
+
+def _ascii(text: str) -> str:
+    """What a header can hold."""
+    return text.encode("ascii", "replace").decode()
