@@ -300,7 +300,6 @@ class Submitter:
             "run_at": request.run_at,
             "deadline_s": request.deadline_s,
             "retry_of": None,
-            "sent_hash": None,
             "metadata": request.metadata,
             "reserved_usd": self._reserver.estimate(caller.project_id, request, utc_now()),
             "fingerprint": self._fingerprint(caller, request, in_batch=batch_id is not None),

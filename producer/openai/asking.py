@@ -63,11 +63,11 @@ def said(body: Mapping[str, Any], *names: str) -> dict[str, Any]:
     return {name: body[name] for name in names if body.get(name) is not None}
 
 
-def flag(body: Mapping[str, Any], name: str) -> bool:
-    """Raises Refusal where it is neither true nor false."""
+def flag(body: Mapping[str, Any], name: str, within: str = "") -> bool:
+    """Raises Refusal where it is neither true nor false. `within`: the path of `body`, with its point."""
     value = body.get(name)
     if value is not None and not isinstance(value, bool):
-        raise Refusal(f"Invalid type for '{name}': expected a boolean.", name, "invalid_type")
+        raise Refusal(f"Invalid type for '{within}{name}': expected a boolean.", within + name, "invalid_type")
     return bool(value)
 
 

@@ -42,7 +42,7 @@ def includes_usage(body: Mapping[str, Any]) -> bool:
     if options and not flag(body, "stream"):
         raise Refusal("'stream_options' goes with 'stream': true.", "stream_options")
     only(options, "stream_options", "include_usage", "include_obfuscation")
-    return flag(options, "include_usage")
+    return flag(options, "include_usage", "stream_options.")
 
 
 def _read_message(message: Any) -> Any:
