@@ -37,7 +37,7 @@ def read_object(raw: bytes) -> dict[str, Any]:
 
 def to_request(asked: Asked, cache: str) -> JobRequest:
     """Raises RequestRefused with the caller's own names. `cache`: `use`, `refresh` or `off`."""
-    read = read_request(dump_json({**asked.fields, "cache": cache}))
+    read = read_request(dump_json({**asked.fields, "cache": cache}), literal=True)
     if isinstance(read, JobRequest):
         return read
     raise RequestRefused.of(

@@ -131,6 +131,22 @@ async def test_a_slow_stream_is_kept_open_and_a_failure_in_it_is_an_error(
     assert failed.value.code == "cancelled"
 
 
+async def test_braces_are_text_and_no_template(client: AsyncOpenAI, factory: Factory) -> None:
+    text = "Dear {{name}}, {{outline.parsed.title}} is {{ 1 }}."
+    completion: Any = await client.chat.completions.create(**ask(text))
+    assert completion.choices[0].finish_reason == "stop"
+    follow = await client.responses.create(
+        model="fast", input=text, previous_response_id=completion.id.replace("chatcmpl-", "resp_")
+    )
+    assert follow.status == "completed"
+    rows = await factory.execute("SELECT request FROM factory.jobs ORDER BY created_at")
+    assert [turn["content"] for row in rows for turn in row["request"]["messages"] if turn["role"] == "user"] == [
+        text
+    ] * 3
+    refused = await factory.client.post("/v1/jobs", json=ask(text))
+    assert refused.json()["problems"][0]["field"] == "messages.0.content"
+
+
 async def test_two_equal_requests_are_two_samples_unless_the_cache_is_asked_for(
     client: AsyncOpenAI, factory: Factory
 ) -> None:
