@@ -34,10 +34,11 @@ async def installed() -> Path:
     if shutil.which("node") is None or shutil.which("npm") is None:
         pytest.skip("node and npm are not installed")
     version = hashlib.sha256(b"".join((HERE / name).read_bytes() for name in FILES)).hexdigest()[:16]
-    kept = Path(tempfile.gettempdir()) / f"factory-openai-node-{version}"
+    kept = Path.home() / ".cache" / f"factory-openai-node-{version}"
     if kept.exists():
         return kept
-    made = Path(tempfile.mkdtemp(prefix=f"{kept.name}-"))
+    kept.parent.mkdir(exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f"{kept.name}-", dir=kept.parent))
     for name in FILES:
         shutil.copy(HERE / name, made)
     flags = ("--ignore-scripts", "--no-audit", "--no-fund", "--fetch-retries=0")
