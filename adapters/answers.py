@@ -12,6 +12,7 @@ from core.jsonio import dump_json, load_json
 from core.provider import ErrorKind, ProviderCall, ProviderError
 from core.request import Message, TextPart
 from core.result import Usage
+from core.tiers import asked_tier, options_for, served_tier
 
 _OURS = ("model", "model_id", "stream", "stream_options", "stream_format")
 _CHARACTERS_PER_TOKEN = 4
@@ -68,11 +69,14 @@ def restore_json(content: str, plan: JsonPlan) -> str:
 def provider_options(call: ProviderCall, *ours: str) -> tuple[dict[str, Any], list[str]]:
     """What goes into the provider's body as it is: the alias target's, then the request's own; and warnings for
     fields that are the factory's to say, in whatever spelling: those of all dialects, and `ours`, in snake_case."""
-    provider = call.model.provider
-    defaults: Mapping[str, Any] = call.parameters.get("provider_options", {})
-    options = {**defaults.get(provider, {}), **call.request.provider_options.get(provider, {})}
+    options = options_for(call.request, call.model.provider, call.parameters)
     kept = {name: value for name, value in options.items() if _to_snake(name) not in (*_OURS, *ours)}
     return kept, [f"provider_options.{name}: not for callers to set, left out" for name in options if name not in kept]
+
+
+def find_tier(call: ProviderCall, told: Any) -> str | None:
+    """The tier that served a call, by what its answer tells; None is the standard one."""
+    return served_tier(asked_tier(call.request, call.model.provider, call.parameters), told)
 
 
 def warn_of_going_on(call: ProviderCall) -> str:

@@ -8,10 +8,11 @@ from typing import Any
 
 from core.catalog import Project
 from core.estimates import most_usage
-from core.pricing import price_usage
+from core.pricing import price_most
 from core.request import JobRequest, Kind
 from core.result import Usage
 from core.routing import Route
+from core.tiers import asked_tier
 
 PERIODS = ("daily", "monthly")
 ENOUGH_CALLS = 20
@@ -157,6 +158,11 @@ def bound_usage(request: JobRequest, route: Route, figures: Figures) -> Usage:
     return most
 
 
+def is_measured(request: JobRequest, route: Route, figures: Figures) -> bool:
+    """Does `likely_usage` go by what good calls of this model used?"""
+    return request.kind is Kind.text and _measured(request, route, figures) is not None
+
+
 def _measured(request: JobRequest, route: Route, figures: Figures) -> CallFigures | None:
     found = figures.get((route.model.provider, route.model.model_id, request.kind.value))
     return found if found is not None and found.calls >= ENOUGH_CALLS else None
@@ -164,4 +170,5 @@ def _measured(request: JobRequest, route: Route, figures: Figures) -> CallFigure
 
 def bound_of(request: JobRequest, route: Route, figures: Figures) -> Decimal | None:
     """USD that a call on this route will hardly exceed; None: its price is not known."""
-    return price_usage(bound_usage(request, route, figures), route.price, route.endpoint.region)
+    tier = asked_tier(request, route.model.provider, route.parameters)
+    return price_most(bound_usage(request, route, figures), route.price, route.endpoint.region, tier)

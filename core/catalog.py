@@ -67,7 +67,8 @@ class Model:
 class Price:
     """Unit prices in force from `valid_from`: USD per million tokens or characters. None = not known.
 
-    A prompt above `threshold_tokens` reprices the whole request at the threshold rates.
+    A prompt above `threshold_tokens` reprices the whole request at the threshold rates. `regional_surcharge` and
+    `service_tiers` are factors of all rates.
     """
 
     provider: str
@@ -85,7 +86,9 @@ class Price:
     threshold_output_usd_per_mtok: Decimal | None = None
     threshold_cached_input_usd_per_mtok: Decimal | None = None
     threshold_cache_write_usd_per_mtok: Decimal | None = None
+    threshold_cache_write_1h_usd_per_mtok: Decimal | None = None
     regional_surcharge: Mapping[str, Decimal] = field(default_factory=dict)
+    service_tiers: Mapping[str, Decimal] = field(default_factory=dict)
 
     @property
     def reference(self) -> str:

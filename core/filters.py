@@ -10,9 +10,10 @@ from typing import Any
 from core.acceptance import refused_parameters
 from core.catalog import Catalog, Endpoint, Model, Price, Project
 from core.estimates import most_usage, prompt_tokens
-from core.pricing import price_usage
+from core.pricing import price_most
 from core.provider import HandlerSpec
 from core.request import JOINABLE_FORMATS, JobRequest, Kind
+from core.tiers import asked_tier
 
 Fault = tuple[str, str]
 _NONE: frozenset[str] = frozenset()
@@ -95,7 +96,8 @@ def find_call_fault(
     limit = request.requirements.max_cost_usd if request.requirements else None
     if limit is None:
         return None
-    most = price_usage(most_usage(request, model.max_output_tokens), price, endpoint.region)
+    tier = asked_tier(request, model.provider, parameters)
+    most = price_most(most_usage(request, model.max_output_tokens), price, endpoint.region, tier)
     if most is None:
         return "max_cost", "has no known price, and max_cost_usd is set"
     return ("max_cost", f"may cost {most:f} USD, more than max_cost_usd {limit:f}") if most > limit else None

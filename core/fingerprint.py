@@ -23,6 +23,7 @@ _NOT_ASKED = frozenset(
     {
         "project", "model", "prompt", "input", "messages", "stop", "requirements", "response_format", "metadata", "key",
         "after", "priority", "deadline_s", "run_at", "cache", "voice_policy",
+        "webhook_url",
     }
 )  # fmt: skip
 
@@ -76,6 +77,11 @@ def cache_use(
         return None
     found = fingerprint_of(request, catalog, project_id, emulated=emulated)
     return CacheUse(found, request.cache == "use", policy.ttl_s)
+
+
+def is_asked_at_submit(request: JobRequest) -> bool:
+    """Is the cache asked when the job is submitted? What comes later or after others is not known yet."""
+    return request.cache == "use" and not request.after and request.run_at is None
 
 
 def fingerprint_of(request: JobRequest, catalog: Catalog, project_id: UUID | None, *, emulated: bool) -> bytes:

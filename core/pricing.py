@@ -1,5 +1,6 @@
 """Usage times price, exact to the last digit. A price that is not known makes the cost None, never 0."""
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -11,12 +12,15 @@ MILLION = Decimal(1_000_000)
 
 def price_usage(usage: Usage, price: Price | None, region: str = "global") -> Decimal | None:
     """USD for one call. Cached and cache-write tokens are part of the prompt and billed at their own rates,
-    at the input rate where the provider lists none; a prompt above the threshold reprices the whole call."""
-    if price is None:
+    at the input rate where the provider lists none; a prompt above the threshold reprices the whole call; the tier
+    that served it is a factor. None: not known, also for a tier without a factor, and for sound in a call that is
+    no speech, of which no price speaks."""
+    tier = Decimal(1) if price is None or usage.service_tier is None else price.service_tiers.get(usage.service_tier)
+    if price is None or tier is None or (usage.audio_tokens and not usage.characters):
         return None
-    surcharge = price.regional_surcharge.get(region, Decimal(1))
+    factor = price.regional_surcharge.get(region, Decimal(1)) * tier
     if price.audio_usd_per_mchar is not None:
-        return usage.characters * price.audio_usd_per_mchar / MILLION * surcharge
+        return usage.characters * price.audio_usd_per_mchar / MILLION * factor
     above = price.threshold_tokens is not None and usage.prompt_tokens > price.threshold_tokens
     rates = _rates(price, above=above)
     total = Decimal(0)
@@ -30,7 +34,7 @@ def price_usage(usage: Usage, price: Price | None, region: str = "global") -> De
         if tokens and rate is None:
             return None
         total += tokens * (rate or Decimal(0))
-    return total / MILLION * surcharge
+    return total / MILLION * factor
 
 
 class _Rates(NamedTuple):
@@ -44,8 +48,8 @@ class _Rates(NamedTuple):
 
 
 def _rates(price: Price, *, above: bool) -> _Rates:
-    """What is not listed goes by the next plainer rate. A rate for an hour is listed only below the threshold:
-    where there is one, nobody says what it is above."""
+    """What is not listed goes by the next plainer rate; but where an hour of cache is dearer to write and the threshold
+    says nothing of it, it is unknown above."""
     if above:
         fresh, output = price.threshold_input_usd_per_mtok, price.threshold_output_usd_per_mtok
         cached, write = price.threshold_cached_input_usd_per_mtok, price.threshold_cache_write_usd_per_mtok
@@ -53,12 +57,17 @@ def _rates(price: Price, *, above: bool) -> _Rates:
         fresh, output = price.input_usd_per_mtok, price.output_usd_per_mtok
         cached, write = price.cached_input_usd_per_mtok, price.cache_write_usd_per_mtok
     write = fresh if write is None else write
-    write_1h = price.cache_write_1h_usd_per_mtok
-    if write_1h is None:
+    write_1h = price.threshold_cache_write_1h_usd_per_mtok if above else price.cache_write_1h_usd_per_mtok
+    if write_1h is None and price.cache_write_1h_usd_per_mtok is None:
         write_1h = write
-    elif above:
-        write_1h = None
     return _Rates(fresh, output, fresh if cached is None else cached, write, write_1h)
+
+
+def price_most(usage: Usage, price: Price | None, region: str, tier: str | None) -> Decimal | None:
+    """USD for a call that asks for a tier: by the dearer of it and the standard one, which may serve in its place."""
+    standard = price_usage(replace(usage, service_tier=None), price, region)
+    asked = price_usage(replace(usage, service_tier=tier), price, region)
+    return None if standard is None or asked is None else max(standard, asked)
 
 
 def cost_per_token(model: Model, price: Price | None) -> Decimal | None:

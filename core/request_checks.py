@@ -31,9 +31,6 @@ FIELDS_OF = {
     Kind.embedding: frozenset({"input", "dimensions"}),
 }
 KIND_FIELDS = frozenset().union(*FIELDS_OF.values())
-LATER_FIELDS = {
-    "webhook_url": "webhooks are not served yet",
-}
 UNKNOWN_FIELD = "this field is not known here"
 MISSING_FIELD = "this field is needed"
 MOST_SPOKEN_CHARACTERS = 1_000_000
@@ -66,14 +63,11 @@ def problems_of(error: ValidationError, body: bytes, line: int | None = None) ->
         if item["type"] == "missing":
             steps[-1] = to_snake(steps[-1])
         field = ".".join(steps) or None
-        found.setdefault(field, Problem(_say(item["type"], item["msg"], field), field, line))
+        found.setdefault(field, Problem(_say(item["type"], item["msg"]), field, line))
     return list(found.values())
 
 
-def _say(kind: str, message: str, field: str | None) -> str:
-    last = (field or "").rsplit(".", 1)[-1]
-    if last in LATER_FIELDS:
-        return LATER_FIELDS[last]
+def _say(kind: str, message: str) -> str:
     match kind:
         case "extra_forbidden":
             return UNKNOWN_FIELD

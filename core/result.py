@@ -11,6 +11,7 @@ _OTHERS = (
     "reasoning_tokens",
     "audio_tokens",
     "characters",
+    "service_tier",
 )
 
 
@@ -18,7 +19,8 @@ _OTHERS = (
 class Usage:
     """Token buckets are inclusive: cached, cache-write and audio-in are part of `prompt_tokens`,
     reasoning and spoken audio part of `completion_tokens`; `cache_write_1h_tokens`, for entries that live an hour,
-    are part of `cache_write_tokens`. `characters` is what speech is billed by."""
+    are part of `cache_write_tokens`. `characters` is what speech is billed by. `service_tier` is the tier that served
+    the call where it was not the standard one."""
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -28,14 +30,15 @@ class Usage:
     reasoning_tokens: int = 0
     audio_tokens: int = 0
     characters: int = 0
+    service_tier: str | None = None
 
     @property
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.completion_tokens
 
-    def as_dict(self) -> dict[str, int]:
-        """The three totals always, the other buckets where they are not zero."""
-        shown = {
+    def as_dict(self) -> dict[str, Any]:
+        """The three totals always, the rest where there is something to say."""
+        shown: dict[str, Any] = {
             "prompt_tokens": self.prompt_tokens,
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.total_tokens,
@@ -46,11 +49,15 @@ class Usage:
         return shown
 
     def __add__(self, other: "Usage") -> "Usage":
-        return Usage(**{one.name: getattr(self, one.name) + getattr(other, one.name) for one in fields(Usage)})
+        """Several calls taken together name no tier."""
+        return Usage(**{name: getattr(self, name) + getattr(other, name) for name in BUCKETS})
 
     @classmethod
-    def from_dict(cls, values: dict[str, int]) -> "Usage":
+    def from_dict(cls, values: dict[str, Any]) -> "Usage":
         return cls(**{name: value for name, value in values.items() if name != "total_tokens"})
+
+
+BUCKETS = tuple(one.name for one in fields(Usage) if one.name != "service_tier")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """`{{outline.parsed.title}}` in a prompt takes a finished job's answer. Templates read; they never run anything."""
 
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -21,6 +22,11 @@ def find_references(request: JobRequest) -> dict[str, str]:
         for match in REFERENCE.finditer(text):
             found.setdefault(match[1], field)
     return found
+
+
+def count_references(request: JobRequest) -> Counter[str]:
+    """How often the request's texts refer to each job, by key."""
+    return Counter(match[1] for _, text in _texts(request) for match in REFERENCE.finditer(text))
 
 
 def fill_templates(request: JobRequest, results: Mapping[str, Mapping[str, Any]]) -> JobRequest:

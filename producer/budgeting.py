@@ -4,16 +4,20 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from core.budgets import Bound, budgets_of
+from core.budgets import Account, Bound, budgets_of
+from core.catalog import Project
 from producer.composition import Services
 from sql.budgets import read_account
 
 
 async def load_budget(services: Services, project_id: UUID) -> dict[str, Any]:
-    """Both periods, whether they have bounds or not; amounts in USD, `left_usd` of the hard one, null without."""
     project = services.catalog.current.projects.get(project_id)
+    return present_budget(project, await read_account(services.database, project_id, None))
+
+
+def present_budget(project: Project | None, account: Account) -> dict[str, Any]:
+    """Both periods, whether they have bounds or not; amounts in USD, `left_usd` of the hard one, null without."""
     budgets = budgets_of(project)
-    account = await read_account(services.database, project_id, None)
     shown = []
     for period in account.periods:
         bound = budgets.bounds.get(period.name, Bound()) if budgets else Bound()

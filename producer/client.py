@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -112,6 +112,16 @@ class FactoryClient:
         body = {"jobs": list(jobs)} | {field: value for field, value in more.items() if value is not None}
         return await self._post("/v1/job-batches", dump_json(body), "application/json", idempotency_key)
 
+    async def quote(
+        self, jobs: Sequence[Mapping[str, Any]] | bytes, *, max_cost_usd: Any = None, lines: bool = False
+    ) -> dict[str, Any]:
+        """What `submit_batch` of these would cost; of one job that is no file, what `submit_job` would."""
+        query = {"max_cost_usd": max_cost_usd, "lines": lines, "single": not isinstance(jobs, bytes) and len(jobs) == 1}
+        place = f"/v1/job-batches/quote?{urlencode({name: one for name, one in query.items() if one is not None})}"
+        if isinstance(jobs, bytes):
+            return await self._post(place, jobs, LINES_TYPE)
+        return await self._post(place, dump_json({"jobs": list(jobs)}), "application/json")
+
     async def get_batch(self, batch_id: str, wait_s: float = 0, seen: int | None = None) -> dict[str, Any]:
         """The Batch; with `wait_s`, once it is over or, given the `sequence` last seen, once it has changed."""
         return await self._get(_place("job-batches", batch_id), {"wait": wait_s, "seen": seen}, wait_s)
@@ -167,6 +177,20 @@ class FactoryClient:
     async def experiment(self, alias: str, *, since: str | None = None, until: str | None = None) -> dict[str, Any]:
         """The variants of a weighted alias beside each other; times are RFC 3339."""
         return await self._get(_place("experiments", alias), {"since": since, "until": until})
+
+    async def webhooks(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """What `/v1/webhook…` answers; `path` is what follows: `-endpoints`, `-deliveries`, `-secret` and so on."""
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        return await self._ask(
+            method, f"/v1/webhook{path}", repeatable=method == "GET", params=params, timeout=60,
+            content=dump_json(body) if body is not None else b"",
+        )  # fmt: skip
 
     async def administer(
         self,
@@ -225,7 +249,7 @@ class FactoryClient:
             try:
                 answer = await self._http.request(method, path, **how)
                 await _refuse_errors(answer)
-                parsed: dict[str, Any] = load_json_exact(answer.content)
+                parsed: dict[str, Any] = load_json_exact(answer.content or b"{}")
             except httpx.TransportError as error:
                 fault: FactoryError = self._away(error)
             except ServiceUnavailable as error:

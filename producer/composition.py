@@ -77,6 +77,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
                 storage,
                 ProjectLimits(limiter, catalog),
                 Reserver(database, catalog, figures),
+                allowed=settings.webhooks_allowed,
                 emulated=settings.emulator_url is not None and not has_provider_keys(),
             ),
             limiter=limiter,

@@ -6,8 +6,8 @@ from typing import Any
 from uuid import UUID
 
 from core.errors import NotFound
+from core.presenting import TERMINAL, present_batch, present_job
 from producer.composition import Services
-from producer.presenting import TERMINAL, present_batch, present_job
 from producer.submit import Caller
 from sql.calls import select_calls
 from sql.reading import read_batch, read_job, read_queue_place

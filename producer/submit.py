@@ -15,12 +15,13 @@ from core.batcher import Batcher
 from core.clock import utc_now
 from core.errors import BudgetReached, FactoryError, Forbidden, IdempotencyConflict, Problem, RequestRefused
 from core.explaining import why_no_route
-from core.fingerprint import cache_use
+from core.fingerprint import CacheUse, cache_use, is_asked_at_submit
 from core.graph import find_cycle
 from core.health import Health
 from core.ids import new_id
 from core.jsonio import dump_json
 from core.logging import get_logger
+from core.outbound import Allowed, check_webhook_url
 from core.request import JobRequest
 from producer.limiting import ProjectLimits
 from producer.reserving import Reserver
@@ -102,15 +103,18 @@ class Submitter:
         limits: ProjectLimits,
         reserver: Reserver,
         *,
+        allowed: Allowed,
         emulated: bool,
     ) -> None:
-        """`emulated`: shipped endpoints are served by the emulator, so its answers are looked for."""
+        """`allowed`: what `webhook_url` may name beside the open internet. `emulated`: shipped endpoints are served by
+        the emulator, so its answers are looked for."""
         self._database = database
         self._queue = queue
         self._catalog = catalog
         self._storage = storage
         self._limits = limits
         self._reserver = reserver
+        self._allowed = allowed
         self._emulated = emulated
         self._batcher: Batcher[Mapping[str, Any], BudgetReached | None] = Batcher(
             self._submit_group, is_about_one=is_about_one
@@ -254,6 +258,8 @@ class Submitter:
                 raise Forbidden(
                     f"project: this key belongs to project {caller.project!r}, not {request.project[:100]!r}"
                 )
+            if request.webhook_url and (fault := check_webhook_url(request.webhook_url, self._allowed)):
+                problems.append(Problem(fault, "webhook_url", line if in_batch else None))
             try:
                 self._check_routes(caller, request, now)
             except RequestRefused as error:
@@ -306,12 +312,14 @@ class Submitter:
         }
 
     def _fingerprint(self, caller: Caller, request: JobRequest, *, in_batch: bool) -> str | None:
-        """In hex; None where the cache is not to be asked now: what comes later or after others is not known yet."""
-        if request.cache != "use" or request.after or request.run_at is not None:
-            return None
-        catalog, project_id = self._catalog.current, caller.project_id
-        use = cache_use(request, catalog, project_id, emulated=self._emulated, in_batch=in_batch)
+        """In hex; None where the cache is not to be asked now."""
+        use = self.cache_use(caller, request, in_batch=in_batch) if is_asked_at_submit(request) else None
         return use.fingerprint.hex() if use else None
+
+    def cache_use(self, caller: Caller, request: JobRequest, *, in_batch: bool) -> CacheUse | None:
+        """What the cache is to a job of this caller."""
+        catalog = self._catalog.current
+        return cache_use(request, catalog, caller.project_id, emulated=self._emulated, in_batch=in_batch)
 
     async def _hand_over(self, rows: Sequence[Mapping[str, Any]], made_at: datetime) -> None:
         """The fast path. When Redis is away the jobs are durable all the same: a duty hands them over later."""

@@ -3,7 +3,7 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, localcontext
 from itertools import islice
@@ -12,13 +12,12 @@ from uuid import UUID
 
 from core.errors import Problem, RequestRefused
 from core.jsonio import decimal_text, dump_json
-from core.result import Usage
+from core.result import BUCKETS
 from sql.pool import Database
 from sql.usage import UsageSums, plan_report, select_usage
 
 DIMENSIONS = ("project", "alias", "provider", "model", "kind", "variant", "day")
 AS_USUAL = ("day", "provider", "model", "variant", "kind")
-BUCKETS = tuple(one.name for one in fields(Usage))
 FIGURES = (
     "calls", "ok", "failed", "unknown", *BUCKETS, "cost", "unpriced_calls", "uncertain_cost", "cache_hits", "saved_usd",
     "unpriced_hits", "direct_cost", "without_direct_cost", "saving", "emulated",

@@ -39,8 +39,10 @@ async def lock_budget(db: Executor, project_id: UUID) -> None:
 
 
 async def read_account(db: Executor, project_id: UUID, now: datetime | None) -> Account:
-    """What a project has spent in the periods of a time, and what its open jobs have reserved."""
-    return Account(await select_periods(db, project_id, now), await read_reserved(db, project_id))
+    """What a project has spent in the periods of a time, and what its open jobs have reserved: read first, so that a
+    job that ends meanwhile is counted twice rather than not at all."""
+    reserved = await read_reserved(db, project_id)
+    return Account(await select_periods(db, project_id, now), reserved)
 
 
 async def select_periods(db: Executor, project_id: UUID, now: datetime | None) -> list[Period]:
@@ -65,9 +67,15 @@ async def reserve_for_job(db: Executor, job_id: UUID, fence: int, reserved_usd: 
     await db.execute(statement("reserve_for_job"), job_id, fence, reserved_usd)
 
 
-async def lock_batch(db: Executor, batch_id: UUID, job_id: UUID) -> BatchAccount | None:
-    """Until the end of the transaction, no other job of the batch reserves. None: it has no ceiling."""
-    row = await db.fetchrow(statement("lock_batch"), batch_id, job_id)
+async def lock_batch(db: Executor, batch_id: UUID) -> None:
+    """Until the end of the transaction, no other job of the batch reserves."""
+    await db.execute(statement("lock_batch"), batch_id)
+
+
+async def read_batch_account(db: Executor, batch_id: UUID, job_id: UUID) -> BatchAccount | None:
+    """To be read after the lock, by a statement of its own: one that waited for the lock does not see what was reserved
+    meanwhile. None: the batch has no ceiling."""
+    row = await db.fetchrow(statement("read_batch_account"), batch_id, job_id)
     return BatchAccount(**row) if row else None
 
 

@@ -197,6 +197,7 @@ THRESHOLD_RATES = (
     "threshold_output_usd_per_mtok",
     "threshold_cached_input_usd_per_mtok",
     "threshold_cache_write_usd_per_mtok",
+    "threshold_cache_write_1h_usd_per_mtok",
 )
 PRICE = {
     "valid_from": Key(_moment),
@@ -210,6 +211,7 @@ PRICE = {
     "threshold_tokens": Key(_count, None),
     **dict.fromkeys(THRESHOLD_RATES, Key(_money, None)),
     "regional_surcharge": Key(_factors, {}),
+    "service_tiers": Key(_factors, {}),
     "source": Key(_text),
 }
 ALIAS = {

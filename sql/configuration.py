@@ -37,13 +37,16 @@ async def select_prices(db: Executor) -> list[Price]:
         Price(
             **{
                 **row,
-                "regional_surcharge": {
-                    region: Decimal(str(factor)) for region, factor in row["regional_surcharge"].items()
-                },
+                "regional_surcharge": _factors(row["regional_surcharge"]),
+                "service_tiers": _factors(row["service_tiers"]),
             }
         )
         for row in await db.fetch(statement("select_prices"))
     ]
+
+
+def _factors(stored: dict[str, Any]) -> dict[str, Decimal]:
+    return {name: Decimal(str(factor)) for name, factor in stored.items()}
 
 
 async def select_aliases(db: Executor) -> list[dict[str, Any]]:

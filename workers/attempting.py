@@ -9,12 +9,13 @@ from adapters.images import fetch_images
 from core.clock import utc_now
 from core.errors import UnknownModel
 from core.explaining import why_no_route
-from core.failover import Fail, RetryAt, Step, after_all_routes, describe, next_step
+from core.failover import CALLERS_FAULT, Fail, RetryAt, Step, after_all_routes, describe, next_step
 from core.health import Rest
 from core.provider import ErrorKind, ProviderError
 from core.request import JobRequest, Kind
 from core.result import JobError
 from core.routing import Route, RoutePlan, Router
+from core.schema_checks import SCHEMA_VIOLATION
 from sql.parts import Speaker
 from workers.asking import OneCall
 from workers.limiting import AtLimit
@@ -84,6 +85,7 @@ class Walk:
         self._full: list[tuple[Route, AtLimit]] = []
         self._too_small = 0
         self._too_dear: str | None = None
+        self._may_recover = False
 
     async def down(self, asker: Asker) -> Outcome:
         """Until a route answers, or there is no more reason to ask one."""
@@ -130,6 +132,8 @@ class Walk:
                     case Step.fail:
                         return Fail(describe(error, route.model.provider))
                     case Step.next_route:
+                        hopeless = error.kind in CALLERS_FAULT or error.code == SCHEMA_VIOLATION
+                        self._may_recover = self._may_recover or not hopeless
                         return None
                     case Step.ask_again:
                         continue
@@ -163,7 +167,7 @@ class Walk:
 
     def end(self) -> RetryAt | Fail:
         """No route is left for this attempt."""
-        if self._too_dear is not None:
+        if self._too_dear is not None and not self._resting and not self._may_recover:
             last = f". The last word was: {self._errors[-1][1].message}" if self._errors else ""
             return Fail(JobError("budget", self._too_dear + last))
         if not self._errors and not self._resting:  # the configuration changed on the way: by the new one, then

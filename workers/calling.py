@@ -3,7 +3,7 @@
 import asyncio
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -19,12 +19,13 @@ from core.ids import new_id
 from core.json_text import NotJson, find_values, write_json
 from core.logging import get_logger
 from core.mending import mend_answer
-from core.pricing import price_usage
+from core.pricing import price_most, price_usage
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.request import JobRequest
 from core.result import SchemaMet, Usage
 from core.routing import Route
 from core.schema_checks import SchemaViolated, Violation, find_violations
+from core.tiers import asked_tier
 from sql.calls import CompletedCall, OpenedCall
 from sql.jobs import StartedJob
 from workers.ledger import Ledger
@@ -35,7 +36,8 @@ GRACE_S = 2.0
 MOST_SHOWN = 8
 MOST_CHARACTERS = 1500
 _NOT_JSON = Violation("", "it is not one whole JSON value")
-UNCERTAIN = frozenset({ErrorKind.timeout, ErrorKind.connection})
+# An answer that says nothing of its usage may have been billed, whatever else is wrong with it.
+UNCERTAIN = frozenset({ErrorKind.timeout, ErrorKind.connection, ErrorKind.invalid_response})
 
 
 class FenceLost(Exception):
@@ -80,7 +82,9 @@ class Line:
         outcome = error.kind.value if error else "ok" if answer else "unknown"
         direct = None
         if answer is not None and error is None:
-            direct = price_directly(answer.usage, self.asked_first, self.preferred_price, self.route.endpoint.region)
+            elsewhere = self.preferred_price is not None and self.preferred_price.provider != self.route.model.provider
+            used = replace(answer.usage, service_tier=None) if elsewhere else answer.usage
+            direct = price_directly(used, self.asked_first, self.preferred_price, self.route.endpoint.region)
         duration_ms = round((time.monotonic() - self.began) * 1000)
         await self.ledger.complete(
             CompletedCall(
@@ -214,6 +218,8 @@ async def _open(
     catalog = services.catalog.current
     price = catalog.price_at(route.model, started)
     preferred = find_preferred(catalog, request.model, job.project_id, route.model, started)
+    most = most_usage(request, route.model.max_output_tokens)
+    tier = asked_tier(request, route.model.provider, route.parameters)
     opened = OpenedCall(
         id=call_id,
         job_id=job.id,
@@ -227,7 +233,7 @@ async def _open(
         variant=route.variant,
         emulated=services.emulator_url is not None and route.endpoint.seeded,
         started_at=started,
-        max_cost=price_usage(most_usage(request, route.model.max_output_tokens), price, route.endpoint.region),
+        max_cost=price_most(most, price, route.endpoint.region, tier),
         price_ref=price.reference if price else None,
         asked=asked,
         preferred=preferred.name if preferred else None,

@@ -10,10 +10,11 @@ import asyncpg
 
 from core.budgets import HARD, Budgets, bound_of, budget_subject, budgets_of, find_short
 from core.estimates import most_usage
-from core.pricing import price_usage
+from core.pricing import price_most
 from core.provider import ProviderError
 from core.request import JobRequest
 from core.routing import Route
+from core.tiers import asked_tier
 from sql.alerts import raise_alert
 from sql.budgets import (
     BatchAccount,
@@ -21,6 +22,7 @@ from sql.budgets import (
     lock_batch,
     lock_budget,
     read_account,
+    read_batch_account,
     read_job_account,
     reserve_for_job,
 )
@@ -73,7 +75,8 @@ class Purse:
             if hard is not None and held - used < wanted:
                 await self._hold_to_budgets(connection, job, hard, mine, wanted)
             if job.batch_has_ceiling and job.batch_id is not None:
-                account = await lock_batch(connection, job.batch_id, job.id)
+                await lock_batch(connection, job.batch_id)
+                account = await read_batch_account(connection, job.batch_id, job.id)
                 if account is not None:
                     _hold_to_batch(account, mine, wanted)
             if (hard is not None or job.batch_has_ceiling) and held - used < wanted:
@@ -101,7 +104,8 @@ def _hold_to_ceiling(mine: JobAccount, request: JobRequest, route: Route, ceilin
     it."""
     if not (mine.spent or mine.uncertain or mine.unpriced):
         return
-    most = price_usage(most_usage(request, route.model.max_output_tokens), route.price, route.endpoint.region)
+    tier = asked_tier(request, route.model.provider, route.parameters)
+    most = price_most(most_usage(request, route.model.max_output_tokens), route.price, route.endpoint.region, tier)
     spent = mine.spent + mine.uncertain
     if mine.unpriced or most is None or spent + most > ceiling:
         shown = "an unknown sum" if mine.unpriced else f"up to {spent:f} USD"

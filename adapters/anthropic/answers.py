@@ -7,6 +7,7 @@ from adapters.answers import (
     USAGE_ESTIMATED,
     JsonPlan,
     estimate_tokens,
+    find_tier,
     require_text,
     restore_json,
     system_text,
@@ -17,6 +18,7 @@ from adapters.wording import clean_message, mend_text
 from core.jsonio import dump_json
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.result import Usage
+from core.tiers import served_tier
 
 _THOUGHTS = ("thinking", "redacted_thinking")
 
@@ -90,7 +92,8 @@ def _usage(message: Mapping[str, Any], call: ProviderCall, text: str) -> tuple[U
     told = message.get("usage")
     if not isinstance(told, dict) or told.get("input_tokens") is None:
         texts = [system_text(call) or "", *(text_of(turn) for turn in call.request.turns if turn.role != "system")]
-        return Usage(estimate_tokens(*texts), estimate_tokens(text)), [USAGE_ESTIMATED]
+        estimated = Usage(estimate_tokens(*texts), estimate_tokens(text), service_tier=find_tier(call, None))
+        return estimated, [USAGE_ESTIMATED]
     cached, written = (told.get(f"cache_{name}_input_tokens") or 0 for name in ("read", "creation"))
     by_life = told.get("cache_creation") or {}
     usage = Usage(
@@ -100,8 +103,18 @@ def _usage(message: Mapping[str, Any], call: ProviderCall, text: str) -> tuple[U
         cache_write_tokens=written,
         cache_write_1h_tokens=min(by_life.get("ephemeral_1h_input_tokens") or 0, written),
         reasoning_tokens=(told.get("output_tokens_details") or {}).get("thinking_tokens") or 0,
+        service_tier=_tier(told, call),
     )
     return usage, []
+
+
+def _tier(told: Mapping[str, Any], call: ProviderCall) -> str | None:
+    """Fast mode is told apart from the tier, and so is where the model ran: elsewhere than the endpoint's region says,
+    as a workspace may decide, it has another price."""
+    place = told.get("inference_geo")
+    if place not in (None, "global", "not_available", call.endpoint.region):
+        return f"in_{place}"
+    return find_tier(call, told.get("speed")) or served_tier(None, told.get("service_tier"))
 
 
 def _bare(content: str) -> str:

@@ -32,7 +32,7 @@ async def create_message(pool: ProviderPool, call: ProviderCall) -> ProviderAnsw
     with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         plan = _plan_json(call)
-        options, warnings = provider_options(call)
+        options, warnings = provider_options(call, "inference_geo")
         max_tokens = accepted.values.get("max_output_tokens") or call.model.max_output_tokens or DEFAULT_MAX_TOKENS
         thinking = plan_thinking(call, accepted.values, max_tokens)
         turns, asked = _turns(call, plan, thinking)

@@ -59,11 +59,11 @@ async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
         _check(spoken)
     if timed and not spoken.words:
         warnings.append("timestamps: not given by the provider this time")
-    audio = spoken.audio
+    audio, billed = spoken.audio, _billed(spoken.headers)
     if target in ("wav", "flac"):
         audio = await asyncio.to_thread(encode_pcm, audio, target)
     return ProviderAnswer(
-        usage=Usage(characters=_characters(spoken.headers, call)),
+        usage=Usage(characters=len(speech_text(call)) if billed is None else billed),
         model=call.model.model_id,
         audio=audio,
         audio_format=target,
@@ -176,12 +176,14 @@ def _check(spoken: _Spoken) -> None:
         fault = "The answer has no audio"
     else:
         return
-    request_id = spoken.headers.get("request-id")
-    raise ProviderError(ErrorKind.invalid_response, fault, status=200, request_id=request_id)
+    request_id, billed = spoken.headers.get("request-id"), _billed(spoken.headers)
+    usage = Usage(characters=billed) if billed is not None else None
+    raise ProviderError(ErrorKind.invalid_response, fault, status=200, request_id=request_id, usage=usage)
 
 
-def _characters(headers: Mapping[str, str], call: ProviderCall) -> int:
+def _billed(headers: Mapping[str, str]) -> int | None:
+    """Characters by the provider's own count, where it says one."""
     try:
         return round(float(headers["character-cost"]))
     except (KeyError, ValueError):
-        return len(speech_text(call))
+        return None

@@ -104,7 +104,8 @@ class Anthropic(AnthropicWire):
             "stop_reason": stop, "stop_sequence": None, "stop_details": refused if stop == "refusal" else None,
             "usage": self._usage(body, asked.text, tokens) | {
                 "output_tokens": spent, "output_tokens_details": {"thinking_tokens": thought},
-                "service_tier": "standard", "inference_geo": body.get("inference_geo") or "global",
+                "service_tier": "standard", "speed": body.get("speed") or "standard",
+                "inference_geo": body.get("inference_geo") or "global",
             },
         }  # fmt: skip
 

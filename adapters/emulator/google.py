@@ -12,7 +12,15 @@ from adapters.emulator.google_answers import block_prompt, to_frames, write_answ
 from adapters.emulator.google_checks import read_config, read_contents
 from adapters.emulator.google_media import prepare_embeddings, prepare_speech
 from adapters.emulator.google_rules import DIMENSIONS, find_family
-from adapters.emulator.google_wire import GoogleWire, check_key, error_response, invalid, not_found, read_model
+from adapters.emulator.google_wire import (
+    GoogleWire,
+    check_key,
+    error_response,
+    invalid,
+    not_found,
+    read_model,
+    tell_tier,
+)
 from adapters.emulator.prose import count_tokens
 from adapters.emulator.wire import Emulator, Prepared, Refused, json_response, request_id
 
@@ -80,7 +88,7 @@ class Google(GoogleWire):
                 counted = tokens, self._emulator.cached_tokens(asked.text, tokens)
                 bent = fault.name if fault else ""
                 answer = write_answer(body, config, asked, model, family, counted, bent, streamed=streamed)
-            headers = {"x-request-id": request_id("google", body)}
+            headers = {"x-request-id": request_id("google", body), **tell_tier(body)}
             if streamed:
                 return Response(to_frames(answer), headers=headers, media_type="text/event-stream")
             return json_response(answer, headers=headers)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from adapters.emulator.faults import Fault
 from adapters.emulator.google_rules import DIMENSIONS, VOICES
-from adapters.emulator.google_wire import check_key, get, invalid, not_found, read_model
+from adapters.emulator.google_wire import check_key, get, invalid, not_found, read_model, tell_tier
 from adapters.emulator.prose import count_tokens
 from adapters.emulator.speech import PCM_RATE, make_sound, spoken_seconds
 from adapters.emulator.vectors import embed
@@ -47,7 +47,7 @@ def prepare_speech(
         }  # fmt: skip
         candidate = {"index": 0, "content": {"role": "model", "parts": parts}, "finishReason": finish}
         answer = {"candidates": [candidate], "usageMetadata": usage, "modelVersion": model}
-        return json_response(answer, headers={"x-request-id": request_id("google", body)})
+        return json_response(answer, headers={"x-request-id": request_id("google", body), **tell_tier(body)})
 
     return respond
 

@@ -71,6 +71,11 @@ def error_response(status: int, name: str, message: str, details: list[dict[str,
     return json_response({"error": error}, status)
 
 
+def tell_tier(body: Mapping[str, Any]) -> dict[str, str]:
+    """The header that names the tier; there is always room in the one that was asked for."""
+    return {"x-gemini-service-tier": str(get(body, "serviceTier") or "standard").lower()}
+
+
 def check_key(request: Request) -> None:
     key = request.headers.get("x-goog-api-key") or request.query_params.get("key", "")
     if not key:

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -10,7 +11,8 @@ KEPT = 100_000
 
 @dataclass(slots=True)
 class Seen:
-    """One call; times are seconds of a monotonic clock."""
+    """One call; times are seconds of a monotonic clock. `billed`: what the provider would put on its invoice, see
+    `billing`; None: nothing."""
 
     provider: str
     model: str
@@ -20,6 +22,7 @@ class Seen:
     finished_at: float | None = None
     status: int | None = None
     aborted: bool = False
+    billed: Mapping[str, int] | None = None
 
 
 class Journal:

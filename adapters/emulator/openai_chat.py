@@ -26,6 +26,7 @@ from adapters.emulator.openai_wire import (
     check_window,
     invalid,
     read_text_model,
+    served_tier,
 )
 from adapters.emulator.prose import count_tokens, cut_tokens, write_prose
 from adapters.emulator.wire import Emulator, Prepared, describe_pictures, json_response, request_id
@@ -99,7 +100,8 @@ class ChatCompletions:
         cached = self._emulator.cached_tokens(text, tokens)
         return {
             "id": "chatcmpl-" + hashlib.sha256(f"{model}{text}".encode()).hexdigest()[:24],
-            "object": "chat.completion", "created": CREATED, "model": model, "service_tier": "default",
+            "object": "chat.completion", "created": CREATED, "model": model,
+            "service_tier": served_tier(body),
             "choices": [{"index": 0, "finish_reason": finish, "logprobs": None, "message": message}],
             "usage": {
                 "prompt_tokens": tokens, "completion_tokens": spent, "total_tokens": tokens + spent,

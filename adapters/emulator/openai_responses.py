@@ -26,6 +26,7 @@ from adapters.emulator.openai_wire import (
     check_window,
     invalid,
     read_text_model,
+    served_tier,
 )
 from adapters.emulator.prose import count_tokens, cut_tokens, write_prose
 from adapters.emulator.wire import Emulator, Prepared, describe_pictures, json_response, request_id
@@ -270,8 +271,8 @@ def _echo(body: dict[str, Any]) -> dict[str, Any]:
     usual: dict[str, Any] = {
         "background": False, "instructions": None, "max_output_tokens": None, "max_tool_calls": None, "metadata": {},
         "parallel_tool_calls": True, "previous_response_id": None, "prompt_cache_key": None,
-        "reasoning": {"effort": None, "summary": None}, "safety_identifier": None, "service_tier": "default",
+        "reasoning": {"effort": None, "summary": None}, "safety_identifier": None,
         "store": True, "temperature": 1.0, "text": {"format": {"type": "text"}, "verbosity": "medium"},
         "tool_choice": "auto", "tools": [], "top_logprobs": 0, "top_p": 1.0, "truncation": "disabled", "user": None,
     }  # fmt: skip
-    return {name: body.get(name, value) for name, value in usual.items()}
+    return {name: body.get(name, value) for name, value in usual.items()} | {"service_tier": served_tier(body)}

@@ -53,6 +53,12 @@ class OpenAIWire:
     error = staticmethod(answer_fault)
 
 
+def served_tier(body: Mapping[str, Any]) -> str:
+    """There is always room in the tier that was asked for."""
+    asked = body.get("service_tier")
+    return "default" if asked in (None, "auto") else str(asked)
+
+
 def check_key(request: Request) -> None:
     key = request.headers.get("authorization", "").removeprefix("Bearer").strip()
     if not key:

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 import orjson
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from adapters.emulator.billing import read_bill
 from adapters.emulator.ceilings import Ceilings
 from adapters.emulator.faults import ERRORS, Fault, Faults
 from adapters.emulator.journal import Journal, Seen
@@ -88,18 +89,18 @@ class Emulator:
         seen.model = prepared.model
         ceiling = self.ceilings.find(dialect.provider, prepared.model)
         if ceiling is None:
-            return await self._work(request, dialect, prepared)
+            return await self._work(request, dialect, prepared, seen)
         now_s = time.monotonic()
         if (refusal := ceiling.refusal(now_s)) is not None:
             ceiling.refused += 1
             response = dialect.error(refusal)
         else:
             with ceiling.running_one(now_s):
-                response = await self._work(request, dialect, prepared)
+                response = await self._work(request, dialect, prepared, seen)
                 response.headers.update(ceiling.headers(time.monotonic()))
         return response
 
-    async def _work(self, request: Request, dialect: Dialect, prepared: Prepared) -> Response:
+    async def _work(self, request: Request, dialect: Dialect, prepared: Prepared, seen: Seen) -> Response:
         header = request.headers.get("x-emulator-fault")
         try:
             fault = self.faults.choose(dialect.provider, prepared.model, prepared.asked, header, prepared.prompt)
@@ -109,6 +110,8 @@ class Emulator:
             return dialect.error(fault)
         await _pause(request, self._seconds(request, prepared, fault))
         response = await prepared.respond(fault)
+        if not isinstance(response, StreamingResponse):
+            seen.billed = read_bill(response, prepared.kind, prepared.prompt)
         return CutResponse(response) if fault is not None and fault.name == "cut" else response
 
     def _seconds(self, request: Request, prepared: Prepared, fault: Fault | None) -> float | None:

@@ -3,9 +3,10 @@
 import base64
 from typing import Any
 
+from adapters.answers import find_tier
 from adapters.wording import mend_text
 from core.jsonio import dump_json
-from core.provider import ErrorKind, ProviderError
+from core.provider import ErrorKind, ProviderCall, ProviderError
 from core.result import Usage
 
 _POLICY = frozenset(
@@ -21,15 +22,18 @@ _POLICY = frozenset(
         "IMAGE_RECITATION",
     }
 )
+_TIER = "x-gemini-service-tier"
 _CUT = frozenset({"MAX_TOKENS", "CONTINUATION"})
 _WHOLE = frozenset({"STOP", "FINISH_REASON_UNSPECIFIED", ""})
 
 
-def read_usage(reply: Any) -> Usage:
-    """Thoughts count as completion; what a tool fed back counts as prompt."""
+def read_usage(reply: Any, call: ProviderCall) -> Usage:
+    """Thoughts count as completion; what a tool fed back counts as prompt. The tier is told in a header."""
     told = reply.usage_metadata
+    headers = getattr(reply.sdk_http_response, "headers", None) or {}
+    tier = find_tier(call, next((headers[name] for name in headers if name.lower() == _TIER), None))
     if told is None:
-        return Usage()
+        return Usage(service_tier=tier)
     thoughts = told.thoughts_token_count or 0
     return Usage(
         prompt_tokens=(told.prompt_token_count or 0) + (told.tool_use_prompt_token_count or 0),
@@ -37,6 +41,7 @@ def read_usage(reply: Any) -> Usage:
         cached_tokens=told.cached_content_token_count or 0,
         reasoning_tokens=thoughts,
         audio_tokens=_audio(told.prompt_tokens_details) + _audio(told.candidates_tokens_details),
+        service_tier=tier,
     )
 
 

@@ -5,12 +5,15 @@ from typing import Any
 
 from adapters.answers import (
     GO_ON,
+    USAGE_ESTIMATED,
     JsonPlan,
+    estimate_tokens,
     plan_json,
     provider_options,
     require_text,
     restore_json,
     system_text,
+    text_of,
     warn_of_going_on,
 )
 from adapters.google.answers import read_candidate, read_text, read_usage, request_id_of, to_tool_call
@@ -120,8 +123,13 @@ def _thinking(effort: str, call: ProviderCall) -> dict[str, Any]:
 
 
 def _read(reply: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
-    usage = read_usage(reply)
+    usage = read_usage(reply, call)
     parts, finish = read_candidate(reply, usage)
+    warnings = []
+    if reply.usage_metadata is None:
+        texts = [system_text(call) or "", *(text_of(turn) for turn in call.request.turns if turn.role != "system")]
+        usage.prompt_tokens, usage.completion_tokens = estimate_tokens(*texts), estimate_tokens(read_text(parts))
+        warnings.append(USAGE_ESTIMATED)
     request_id = request_id_of(reply)
     called = [part for part in parts if part.function_call]
     tool_calls = [to_tool_call(part, reply.response_id, place) for place, part in enumerate(called)] or None
@@ -138,4 +146,5 @@ def _read(reply: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
         finish_reason=finish,
         tool_calls=tool_calls,
         request_id=request_id,
+        warnings=warnings,
     )

@@ -4,7 +4,14 @@ import asyncio
 import re
 from typing import Any
 
-from adapters.answers import choose_voice, provider_options, speech_defaults, speech_text
+from adapters.answers import (
+    USAGE_ESTIMATED,
+    choose_voice,
+    estimate_tokens,
+    provider_options,
+    speech_defaults,
+    speech_text,
+)
 from adapters.audio import PCM_RATE, encode_pcm
 from adapters.google.answers import read_candidate, read_usage, request_id_of
 from adapters.google.client import NOT_FOR_CALLERS, SEEDS, call_options, google_client
@@ -17,6 +24,7 @@ from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 HANDLER = "google.speech"
 PATH = ":generateContent"
 DEFAULT_VOICE = "Kore"
+_AUDIO_TOKENS_PER_SECOND = 25  # by Google's page on speech generation
 
 
 async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
@@ -32,11 +40,16 @@ async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
         reply = await google_client(pool, call.base_url).models.generate_content(
             model=call.model.model_id, contents=_directed(call, accepted.values), config=config
         )
-        usage = read_usage(reply)
+        usage = read_usage(reply, call)
         usage.audio_tokens = usage.completion_tokens - usage.reasoning_tokens
         usage.characters = len(speech_text(call))
         parts, finish = read_candidate(reply, usage)
         pcm, rate = _pcm(parts)
+        if reply.usage_metadata is None:
+            spoken = round(len(pcm) / 2 / rate * _AUDIO_TOKENS_PER_SECOND)
+            usage.prompt_tokens = estimate_tokens(speech_text(call))
+            usage.completion_tokens = usage.audio_tokens = spoken
+            warnings.append(USAGE_ESTIMATED)
         if not pcm or finish == "length":
             fault = "The speech was cut off at the token limit" if pcm else "The answer has no audio"
             raise ProviderError(

@@ -1,11 +1,13 @@
 """Text by `POST /v1/chat/completions`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.answers import (
     USAGE_ESTIMATED,
     JsonPlan,
     estimate_tokens,
+    find_tier,
     plan_json,
     provider_options,
     require_text,
@@ -89,7 +91,7 @@ def _read(reply: Reply, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
     choice = choices[0]
     message = choice["message"]
     written = _text(message.get("content"))
-    usage, warnings = _usage(reply.body.get("usage"), call, written)
+    usage, warnings = _usage(reply.body, call, written)
     said = choice.get("finish_reason") or ""
     if said == "error":
         raise _invalid("The model failed while it answered", reply, usage)
@@ -135,10 +137,11 @@ def _tool_call(one: dict[str, Any]) -> dict[str, Any]:
     return {"id": str(one.get("id") or ""), "type": "function", "function": named}
 
 
-def _usage(told: Any, call: ProviderCall, written: str) -> tuple[Usage, list[str]]:
+def _usage(body: Mapping[str, Any], call: ProviderCall, written: str) -> tuple[Usage, list[str]]:
+    told, tier = body.get("usage"), find_tier(call, body.get("service_tier"))
     if not isinstance(told, dict):
         read = estimate_tokens(system_text(call) or "", *(text_of(turn) for turn in call.request.turns))
-        return Usage(read, estimate_tokens(written)), [USAGE_ESTIMATED]
+        return Usage(read, estimate_tokens(written), service_tier=tier), [USAGE_ESTIMATED]
     details = told.get("prompt_tokens_details") or {}
     spent = told.get("completion_tokens_details") or {}
     usage = Usage(
@@ -146,6 +149,7 @@ def _usage(told: Any, call: ProviderCall, written: str) -> tuple[Usage, list[str
         completion_tokens=told.get("completion_tokens") or 0,
         cached_tokens=details.get("cached_tokens") or 0,
         reasoning_tokens=spent.get("reasoning_tokens") or 0,
+        service_tier=tier,
     )
     return usage, []
 

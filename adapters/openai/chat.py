@@ -5,6 +5,7 @@ from typing import Any, cast
 from adapters.answers import (
     USAGE_ESTIMATED,
     JsonPlan,
+    find_tier,
     plan_json,
     provider_options,
     require_text,
@@ -132,5 +133,6 @@ def _usage(completion: Any, call: ProviderCall, content: str | None) -> tuple[Us
         cache_write_tokens=count(read, "cache_write_tokens"),
         reasoning_tokens=count(written, "reasoning_tokens"),
         audio_tokens=count(read, "audio_tokens") + count(written, "audio_tokens"),
+        service_tier=find_tier(call, getattr(completion, "service_tier", None)),
     )
     return usage, []

@@ -44,8 +44,11 @@ def _parse(raw: Any, call: ProviderCall) -> Any:
         if "No embedding data" not in str(error):
             raise
     request_id = raw.headers.get("x-request-id")
-    raise error_inside(load_json(raw.content), call, request_id) or ProviderError(
-        ErrorKind.invalid_response, "The answer has no vectors", status=200, request_id=request_id
+    said = load_json(raw.content)
+    told = said.get("usage") if isinstance(said, dict) else None
+    usage = Usage(told.get("prompt_tokens") or 0) if isinstance(told, dict) else None
+    raise error_inside(said, call, request_id) or ProviderError(
+        ErrorKind.invalid_response, "The answer has no vectors", status=200, request_id=request_id, usage=usage
     )
 
 

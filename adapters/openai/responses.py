@@ -6,6 +6,7 @@ from typing import Any, cast
 from adapters.answers import (
     USAGE_ESTIMATED,
     JsonPlan,
+    find_tier,
     plan_json,
     provider_options,
     require_text,
@@ -90,7 +91,7 @@ def _options(call: ProviderCall, body: Mapping[str, Any]) -> tuple[dict[str, Any
 def _read(response: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
     request_id: str | None = getattr(response, "_request_id", None)
     said, refusal, tool_calls = _read_output(response, call)
-    told = _read_usage(response)
+    told = _read_usage(response, call)
     finish = _finish(response, call, told)
     usage = told or estimate_usage(call, said)
     if refusal:
@@ -177,7 +178,7 @@ def _tool_call(item: Any) -> dict[str, Any]:
     return {"id": item.call_id, "type": "function", "function": {"name": item.name, "arguments": mend_text(arguments)}}
 
 
-def _read_usage(response: Any) -> Usage | None:
+def _read_usage(response: Any, call: ProviderCall) -> Usage | None:
     told = getattr(response, "usage", None)
     if told is None:
         return None
@@ -188,4 +189,5 @@ def _read_usage(response: Any) -> Usage | None:
         cached_tokens=count(read, "cached_tokens"),
         cache_write_tokens=count(read, "cache_write_tokens"),
         reasoning_tokens=count(written, "reasoning_tokens"),
+        service_tier=find_tier(call, getattr(response, "service_tier", None)),
     )

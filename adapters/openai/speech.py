@@ -113,7 +113,8 @@ def _read_events(lines: Iterable[bytes], call: ProviderCall, request_id: str | N
             audio += base64.b64decode(event.get("audio") or "")
         elif event.get("type") == "speech.audio.done" and event.get("usage"):
             spent = event["usage"].get("output_tokens", 0)
-            usage = Usage(event["usage"].get("input_tokens", 0), spent, audio_tokens=spent)
+            read = event["usage"].get("input_tokens", 0)
+            usage = Usage(read, spent, audio_tokens=spent, characters=len(speech_text(call)))
     return _Spoken(bytes(audio), request_id, usage)
 
 

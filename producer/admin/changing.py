@@ -14,6 +14,7 @@ from sql.statements import Executor
 
 RULES = {
     "model_prices_threshold_tokens_with_rates": ("threshold_tokens", "rates above a threshold need threshold_tokens"),
+    "model_prices_threshold_tokens_with_hour": ("threshold_tokens", "rates above a threshold need threshold_tokens"),
     "model_prices_valid_from_dated": ("valid_from", "a time from 1970 on is needed"),
     "aliases_check": ("latency_bound_ms", "strategy cheapest_within needs latency_bound_ms"),
 }

@@ -129,7 +129,11 @@ class Price(Shape):
     threshold_output_usd_per_mtok: Money | None = None
     threshold_cached_input_usd_per_mtok: Money | None = None
     threshold_cache_write_usd_per_mtok: Money | None = None
+    threshold_cache_write_1h_usd_per_mtok: Money | None = None
     regional_surcharge: Annotated[dict[str, Factor], Field(default_factory=dict)]
+    service_tiers: Annotated[
+        dict[str, Factor], Field(default_factory=dict, description="Factor of all rates by the tier that served.")
+    ]
     source: Text | None = None
 
 

@@ -4,7 +4,20 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 from core.errors import ServiceUnavailable
-from producer.api import audio, batches, budgets, cache, experiments, feedback, jobs, routes, usage, voices
+from producer.api import (
+    audio,
+    batches,
+    budgets,
+    cache,
+    experiments,
+    feedback,
+    jobs,
+    quotes,
+    routes,
+    usage,
+    voices,
+    webhooks,
+)
 from producer.api.access import ServicesOf
 from producer.api.admin import router as admin
 from producer.api.jobs import json_response
@@ -28,7 +41,21 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     install_problem_handlers(app)
     app.add_middleware(LimitHeaders)
     app.add_middleware(RequestIds)
-    for part in (jobs, feedback, audio, batches, usage, budgets, cache, experiments, voices, routes, admin):
+    for part in (
+        jobs,
+        feedback,
+        audio,
+        batches,
+        quotes,
+        usage,
+        budgets,
+        cache,
+        experiments,
+        voices,
+        routes,
+        webhooks,
+        admin,
+    ):
         app.include_router(part.router)
     for compatible in (generating, responses, models):
         app.include_router(compatible.router)

@@ -12,10 +12,10 @@ from starlette.exceptions import HTTPException
 from core.errors import FactoryError, RateLimited, ServiceUnavailable
 from core.jsonio import dump_json
 from core.logging import get_logger
+from core.presenting import failure_status
 from producer.api.openai.paths import is_openai_path
 from producer.api.openai.problems import install_ends, openai_problem
 from producer.openai.errors import OpenAiError, error_of, error_of_status
-from producer.presenting import failure_status
 
 AWAY = (
     OSError,

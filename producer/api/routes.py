@@ -2,19 +2,16 @@
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from redis.exceptions import RedisError
 
 from core.clock import utc_now
-from core.credentials import address_of, endpoints_without_credential
 from core.errors import Problem, RequestRefused
 from core.estimates import prompt_tokens
 from core.explaining import explain_plan
-from core.health import Board, health_of
 from core.request_checks import read_request
-from core.settings import has_provider_keys
 from producer.api.access import OperatorOf, ServicesOf
 from producer.api.bodies import read_body
 from producer.api.jobs import REQUEST_DOCS, json_response
+from producer.quoting import read_health
 from sql.alerts import select_alerts
 
 router = APIRouter(tags=["admin"], prefix="/v1/admin")
@@ -31,17 +28,7 @@ async def explain(request: Request, services: ServicesOf, _operator: OperatorOf)
     named = {one.name: one.id for one in catalog.projects.values()}
     if parsed.project is not None and parsed.project not in named:
         raise RequestRefused.of([Problem(f"there is no project {parsed.project!r}", "project")])
-    try:
-        board = await services.health.read(now)
-    except (RedisError, OSError):
-        board = Board()
-    emulator_url = None if has_provider_keys() else services.settings.emulator_url or "http://emulator"
-    health = health_of(
-        board,
-        catalog,
-        endpoints_without_credential(catalog, emulated=emulator_url is not None),
-        lambda endpoint: address_of(endpoint, emulator_url)[1],
-    )
+    health = await read_health(services)
     plan = services.catalog.router.plan(parsed, named.get(parsed.project or ""), health, now)
     shown = explain_plan(plan, health) | {"project": parsed.project, "prompt_tokens": prompt_tokens(parsed)}
     return json_response(shown)

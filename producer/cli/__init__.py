@@ -11,13 +11,14 @@ COMMANDS = {
     "emulator": ("running", "Run the provider emulator."),
     "env": ("running", "Print the settings of what runs here, for your shell."),
     "migrate": ("running", "Bring the database schema and the catalog up to date."),
-    "catalog": ("operating", "List providers, models, prices and aliases."),
+    "catalog": ("catalog", "List providers, models, prices and aliases; hold prices against a list."),
     "project": ("operating", "Make, list and change projects."),
     "pause": ("operating", "Start no more jobs of a project, or of anybody."),
     "resume": ("operating", "Start them again."),
     "key": ("operating", "Make, list, rotate and revoke API keys."),
     "submit": ("jobs", "Submit one job."),
     "batch": ("jobs", "Submit a file of jobs, one JSON object a line."),
+    "quote": ("quoting", "Say what jobs would cost, and submit nothing."),
     "jobs": ("jobs", "List jobs, or show one."),
     "watch": ("jobs", "Follow a job or a batch until it is done."),
     "voices": ("voices", "List voices, or let one speak."),
@@ -30,6 +31,7 @@ COMMANDS = {
     "audit": ("administering", "Show who changed what."),
     "experiments": ("experiments", "Compare the variants of a weighted alias."),
     "alerts": ("routing", "Show what needs an operator."),
+    "webhooks": ("webhooks", "Tell endpoints of the ends of jobs and batches."),
     "story": ("story", "Write and narrate a story."),
 }
 

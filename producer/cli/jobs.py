@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 
 from core.errors import NotFound, Problem, RequestRefused
-from core.jsonio import decimal_text, dump_json, load_json
+from core.jsonio import decimal_text, dump_json
 from producer.cli.following import (
     OVER,
     WorkerHint,
@@ -21,28 +21,20 @@ from producer.cli.following import (
     say_seconds,
 )
 from producer.cli.output import json_option, print_json, print_table, run_async
+from producer.cli.requesting import KINDS, read_body, request_options
 
 if TYPE_CHECKING:
     from producer.client import FactoryClient
 
 WAIT_S = 5.0
 STATES = ("waiting", "queued", "in_progress", "cancelling", "completed", "failed", "cancelled", "expired")
-KINDS = click.Choice(["text", "speech", "embedding"])
 SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 key_option = click.option("--idempotency-key", help="Submitting again with the same key joins the first.")
 
 
 @click.command()
 @click.argument("stdin", required=False, metavar="[-]", type=click.Choice(["-"]))
-@click.option("--model", default="fast", show_default=True, help="An alias or a model.")
-@click.option("--kind", type=KINDS, default="text", show_default=True)
-@click.option("--prompt", help="The prompt, or the text to speak or embed.")
-@click.option("--file", type=click.File("rb"), help="Read it from a file; - is standard input.")
-@click.option("--system", help="The system text.")
-@click.option("--voice", help="A voice, for speech.")
-@click.option("--format", help="An audio format, for speech.")
-@click.option("--schema", type=click.File("rb"), help="A file with the JSON schema that the answer must satisfy.")
-@click.option("--priority", type=click.Choice(["interactive", "standard", "batch"]))
+@request_options
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to put the audio.")
 @click.option("--wait/--no-wait", default=True, show_default=True, help="Wait for the answer.")
 @key_option
@@ -50,7 +42,7 @@ key_option = click.option("--idempotency-key", help="Submitting again with the s
 @run_async
 async def submit(**given: Any) -> None:
     """Submit one job and print its answer; with --no-wait, its id. With -, the text comes from standard input."""
-    body = _read_body(given)
+    body = read_body(given)
     if given["out"] is not None and (body["kind"] != "speech" or not given["wait"]):
         raise click.UsageError("--out is for the audio of --kind speech, once it is there")
     async with factory_client() as client:
@@ -67,39 +59,6 @@ async def submit(**given: Any) -> None:
         click.echo(job["id"])
     if given["wait"] and job["status"] != "completed":
         sys.exit(1)
-
-
-def _read_body(given: dict[str, Any]) -> dict[str, Any]:
-    sources = [given["prompt"], given["file"], given["stdin"]]
-    if sum(source is not None for source in sources) != 1:
-        raise click.UsageError("the text is needed once: --prompt TEXT, --file FILE, or - for standard input")
-    kind = given["kind"]
-    body: dict[str, Any] = {"kind": kind, "model": given["model"]}
-    source = given["file"] or sys.stdin.buffer
-    text = given["prompt"] if given["prompt"] is not None else _decode(source.read())
-    body["prompt" if kind == "text" else "input"] = text
-    body |= {name: given[name] for name in ("system", "voice", "format", "priority") if given[name] is not None}
-    if given["schema"] is not None:
-        shape = {"name": "answer", "schema": _read_schema(given["schema"])}
-        body["response_format"] = {"type": "json_schema", "json_schema": shape}
-    for name, text in body.items():
-        if isinstance(text, str) and any("\ud800" <= letter <= "\udfff" for letter in text):
-            raise RequestRefused.of([Problem("this text holds bytes that are not UTF-8", name)])
-    return body
-
-
-def _decode(text: bytes) -> str:
-    try:
-        return text.decode()
-    except UnicodeDecodeError as error:
-        raise RequestRefused.of([Problem(f"byte {error.start} is not UTF-8", "file")]) from None
-
-
-def _read_schema(file: BinaryIO) -> Any:
-    try:
-        return load_json(file.read())
-    except ValueError as error:
-        raise RequestRefused.of([Problem(f"{file.name} is not JSON: {error}", "schema")]) from None
 
 
 async def _wait_for(client: "FactoryClient", job: dict[str, Any]) -> dict[str, Any]:

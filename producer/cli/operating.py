@@ -1,4 +1,4 @@
-"""Commands of operators: catalog, project, key. They act on the database directly."""
+"""Commands of operators: project, pause, key. They act on the database directly."""
 
 import asyncio
 import getpass
@@ -16,17 +16,10 @@ from producer.cli.administering import rotate, set_project
 from producer.cli.output import json_option, print_json, print_table, told_errors
 
 R = TypeVar("R")
-VIEWS = {
-    "providers": ("id", "name", "active", "regions"),
-    "models": ("provider", "model_id", "kind", "active", "context_window", "max_output_tokens", "retires_on"),
-    "prices": ("provider", "model_id", "valid_from", "input", "output", "cached_input", "per_mchar"),
-    "aliases": ("alias", "strategy", "position", "provider", "model_id", "active"),
-    "voices": ("voice", "provider", "provider_voice_id"),
-    "endpoints": ("provider", "handler_function", "base_url", "model_pattern", "region", "priority", "active"),
-}
 
 
-def _with_database(work: Callable[[Any], Awaitable[R]]) -> R:
+def with_database(work: Callable[[Any], Awaitable[R]]) -> R:
+    """What `work` makes of a pool on the database that the settings name."""
     from producer.cli.programs import prepared
     from sql.pool import open_pool
 
@@ -43,70 +36,22 @@ def _with_database(work: Callable[[Any], Awaitable[R]]) -> R:
 
 
 def _changing(work: Callable[[Any], Awaitable[R]]) -> R:
-    """Like `_with_database`, in one transaction of which the audit trail names the author: `cli USER`."""
+    """Like `with_database`, in one transaction of which the audit trail names the author: `cli USER`."""
     from producer.admin.changing import changing
 
     async def change(pool: Any) -> R:
-        async with changing(pool, f"cli {_user()}") as connection:
+        async with changing(pool, f"cli {user_name()}") as connection:
             return await work(connection)
 
-    return _with_database(change)
+    return with_database(change)
 
 
-def _user() -> str:
+def user_name() -> str:
     """Who is logged in; their number where they have no name, as in a container."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
         return str(os.getuid())
-
-
-@click.command()
-@click.argument("what", type=click.Choice(sorted(VIEWS)), default="models")
-@click.option("--active", is_flag=True, help="Only what is switched on.")
-@json_option
-def catalog(what: str, active: bool, as_json: bool) -> None:
-    """List providers, models, prices, aliases, voices or endpoints."""
-    from sql.configuration import load_configuration
-
-    found = _with_database(load_configuration)
-    rows = _rows(found, what)
-    if active:
-        rows = [row for row in rows if row.get("active", True)]
-    if as_json:
-        print_json(rows)
-    else:
-        print_table(rows, VIEWS[what])
-
-
-def _rows(found: Any, what: str) -> list[dict[str, Any]]:
-    match what:
-        case "providers":
-            return [asdict(one) for one in found.providers.values()]
-        case "models":
-            return [asdict(one) for one in found.models.values()]
-        case "prices":
-            return [
-                asdict(one)
-                | {
-                    "input": one.input_usd_per_mtok,
-                    "output": one.output_usd_per_mtok,
-                    "cached_input": one.cached_input_usd_per_mtok,
-                    "per_mchar": one.audio_usd_per_mchar,
-                }
-                for prices in found.prices.values()
-                for one in prices
-            ]
-        case "aliases":
-            return [
-                asdict(target) | {"alias": alias.alias, "strategy": alias.strategy, "project_id": alias.project_id}
-                for alias in found.aliases.values()
-                for target in alias.targets
-            ]
-        case "voices":
-            return [asdict(one) for one in found.voices.values()]
-        case _:
-            return [asdict(one) for endpoints in found.endpoints.values() for one in endpoints]
 
 
 @click.group()
@@ -143,7 +88,7 @@ def project_list(as_json: bool) -> None:
     """List the projects."""
     from sql.configuration import select_projects
 
-    rows = [asdict(one) for one in _with_database(select_projects)]
+    rows = [asdict(one) for one in with_database(select_projects)]
     if as_json:
         print_json(rows)
     else:
@@ -207,7 +152,7 @@ def key_list(as_json: bool) -> None:
     """List keys by their first characters."""
     from sql.access import select_api_keys
 
-    rows = _with_database(select_api_keys)
+    rows = with_database(select_api_keys)
     if as_json:
         print_json(rows)
     else:

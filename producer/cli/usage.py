@@ -8,8 +8,9 @@ import click
 from core.clock import utc_now
 from core.jsonio import decimal_text
 from producer.cli.following import say_cost
-from producer.cli.jobs import KINDS, read_moment
+from producer.cli.jobs import read_moment
 from producer.cli.output import json_option, print_json, print_table, run_async
+from producer.cli.requesting import KINDS
 
 ALWAYS = frozenset({"calls", "ok", "prompt_tokens", "completion_tokens", "cost"})
 TELLING = frozenset({"uncertain_cost", "saved_usd", "direct_cost"})  # when they are not known

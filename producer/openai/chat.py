@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from typing import Any
 
+from core.presenting import present_result
 from producer.openai.asking import Asked, about_job, flag, object_of, only, priority_of, said
 from producer.openai.errors import Refusal
 from producer.openai.ids import completion_id
-from producer.presenting import present_result
 
 _SAME = (
     "model", "metadata", "temperature", "top_p", "seed", "stop", "reasoning_effort", "tools", "tool_choice",

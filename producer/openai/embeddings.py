@@ -6,9 +6,9 @@ from array import array
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.presenting import present_result
 from producer.openai.asking import Asked, about_job, said
 from producer.openai.errors import Refusal
-from producer.presenting import present_result
 
 ENCODINGS = ("float", "base64")
 

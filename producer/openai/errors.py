@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from core.errors import FactoryError, Problem, RateLimited, RequestRefused
+from core.presenting import failure_status
 from core.request_checks import MISSING_FIELD, UNKNOWN_FIELD
-from producer.presenting import failure_status
 
 _CODES_OF_FIELDS = {UNKNOWN_FIELD: "unknown_parameter", MISSING_FIELD: "missing_required_parameter"}
 # Where OpenAI answers otherwise than the factory: status, type, code, param.

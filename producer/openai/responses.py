@@ -3,11 +3,11 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from core.presenting import present_result
 from producer.openai.asking import Asked, about_job, object_of, only, priority_of, said
 from producer.openai.errors import Refusal
 from producer.openai.ids import response_id
 from producer.openai.items import output_items, read_items
-from producer.presenting import present_result
 
 _SAME = ("model", "metadata", "temperature", "top_p", "max_output_tokens")
 _STATUSES = {

@@ -2,12 +2,14 @@ INSERT INTO factory.model_prices (
     provider, model_id, valid_from, input_usd_per_mtok, output_usd_per_mtok, cached_input_usd_per_mtok,
     cache_write_usd_per_mtok, cache_write_1h_usd_per_mtok, audio_usd_per_mchar, batch_discount, threshold_tokens,
     threshold_input_usd_per_mtok, threshold_output_usd_per_mtok, threshold_cached_input_usd_per_mtok,
-    threshold_cache_write_usd_per_mtok, regional_surcharge, source
+    threshold_cache_write_usd_per_mtok, threshold_cache_write_1h_usd_per_mtok,
+    regional_surcharge, service_tiers, source
 )
 SELECT
     provider, model_id, coalesce(valid_from, now()), input_usd_per_mtok, output_usd_per_mtok,
     cached_input_usd_per_mtok, cache_write_usd_per_mtok, cache_write_1h_usd_per_mtok, audio_usd_per_mchar,
     batch_discount, threshold_tokens, threshold_input_usd_per_mtok, threshold_output_usd_per_mtok,
-    threshold_cached_input_usd_per_mtok, threshold_cache_write_usd_per_mtok, regional_surcharge, source
+    threshold_cached_input_usd_per_mtok, threshold_cache_write_usd_per_mtok, threshold_cache_write_1h_usd_per_mtok,
+    regional_surcharge, service_tiers, source
 FROM jsonb_populate_record(NULL::factory.model_prices, $1::jsonb)
 RETURNING provider, model_id, valid_from

@@ -17,13 +17,13 @@ WITH wanted AS (
     INSERT INTO factory.jobs (
         id, project_id, batch_id, line, key, after, state, kind, priority, request, run_at, deadline, retry_of,
         metadata, created_at, finished_at, fingerprint, result, provider, model, variant, usage, cost, cached,
-        sent_hash
+        webhook_url, sent_hash
     )
     SELECT
         id, project_id, batch_id, line, key, after, 'completed', kind, priority, request, coalesce(run_at, now()),
         now() + make_interval(secs => deadline_s), retry_of, metadata, now(), now(), hash,
         result || '{"cached": true, "cost": 0}', provider, model, variant, usage, 0, true,
-        decode(sent_hash, 'hex')
+        request ->> 'webhook_url', decode(sent_hash, 'hex')
     FROM found
 ), told AS (
     INSERT INTO factory.cache_hits (

@@ -2,7 +2,8 @@ SELECT
     provider, model_id, valid_from, input_usd_per_mtok, output_usd_per_mtok, cached_input_usd_per_mtok,
     cache_write_usd_per_mtok, cache_write_1h_usd_per_mtok, audio_usd_per_mchar, batch_discount, threshold_tokens,
     threshold_input_usd_per_mtok, threshold_output_usd_per_mtok, threshold_cached_input_usd_per_mtok,
-    threshold_cache_write_usd_per_mtok, regional_surcharge, source
+    threshold_cache_write_usd_per_mtok, threshold_cache_write_1h_usd_per_mtok,
+    regional_surcharge, service_tiers, source
 FROM factory.model_prices
 WHERE ($1::text IS NULL OR provider = $1::text)
     AND ($2::text IS NULL OR model_id = $2::text)

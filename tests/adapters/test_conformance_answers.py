@@ -289,3 +289,72 @@ async def test_characters_are_those_that_the_provider_counted(
     assert answer.usage == Usage(characters=characters)
     price = replace(PRICE, audio_usd_per_mchar=Decimal(80))
     assert price_usage(answer.usage, price) == characters * Decimal(80) / 1_000_000
+
+
+def in_tier(handler: str, told: str | None) -> tuple[dict[str, Any], dict[str, str]]:
+    """The handler's answer and headers where the provider tells this tier."""
+    body, headers = written_by(handler), dict[str, str]()
+    if told is None:
+        return body, headers
+    if handler == "google.generate_content":
+        headers["x-gemini-service-tier"] = told
+    elif handler == "anthropic.messages":
+        body["usage"]["speed" if told == "fast" else "service_tier"] = told
+    else:
+        body["service_tier"] = told
+    return body, headers
+
+
+@pytest.mark.parametrize("handler", TEXT)
+@pytest.mark.parametrize(
+    ("asked", "told", "factor"),
+    [
+        (None, None, 1), (None, "default", 1), (None, "standard", 1), ("fast", "standard", 1), ("fast", "fast", 2),
+        (None, "fast", 2), (None, "priority", None), ("fast", None, None),
+    ],
+)  # fmt: skip
+async def test_a_call_costs_what_the_tier_that_served_it_costs(
+    pool: ProviderPool, handler: str, asked: str | None, told: str | None, factor: int | None
+) -> None:
+    """A tier without a price, or one that was asked for and not told, makes the cost unknown."""
+    body, headers = in_tier(handler, told)
+    if handler == "anthropic.messages" and (asked, told) == ("fast", "standard"):
+        body["usage"]["speed"] = told
+    option = {"speed" if handler == "anthropic.messages" else "service_tier": asked} if asked else {}
+    if handler == "google.generate_content" and asked:
+        option = {"service_tier": "priority"}  # its SDK knows no fast
+    names = {"x-request-id": "req_1", "content-type": "application/json", **headers}
+    async with serving(lambda _: Reply(dump_json(body), headers=names)) as url:
+        call = make_call(handler, base_url=f"{url}/v1", model_id=MODELS[handler])
+        call = replace(call, parameters={"provider_options": {call.model.provider: option}})
+        answer = await load_handler(handler, pool)(call)
+    price = replace(PRICE, service_tiers={"fast": Decimal(2)})
+    usual = COSTS[handler] / Decimal(1_000_000)
+    assert price_usage(answer.usage, price) == (None if factor is None else usual * factor)
+
+
+async def test_where_claude_ran_otherwise_than_its_endpoint_says_the_cost_is_unknown(pool: ProviderPool) -> None:
+    handler, geo = "anthropic.messages", {"anthropic": {"inference_geo": "us"}}
+    for place, tier in (("global", None), ("not_available", None), ("us", "in_us")):
+        body = written_by(handler)
+        body["usage"]["inference_geo"] = place
+        answer = await answered(pool, handler, body, provider_options=geo)
+        assert answer.usage.service_tier == tier
+        assert answer.warnings == ["provider_options.inference_geo: not for callers to set, left out"]
+
+
+async def test_tokens_that_gemini_does_not_tell_are_estimated_and_never_free(pool: ProviderPool) -> None:
+    body = written_by("google.generate_content")
+    del body["usageMetadata"]
+    answer = await answered(pool, "google.generate_content", body)
+    assert answer.warnings == ["usage: not told by the provider, estimated"]
+    assert answer.usage.prompt_tokens > 0
+    assert answer.usage.completion_tokens == 5
+
+
+async def test_sound_in_an_answer_of_text_makes_its_cost_unknown(pool: ProviderPool) -> None:
+    body = written_by("openai.chat_completions")
+    body["usage"]["completion_tokens_details"]["audio_tokens"] = 7
+    answer = await answered(pool, "openai.chat_completions", body)
+    assert answer.usage.audio_tokens == 7
+    assert price_usage(answer.usage, PRICE) is None

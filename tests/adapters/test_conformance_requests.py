@@ -136,7 +136,10 @@ async def test_one_call_to_gemini_stays_one(pool: ProviderPool, handler: str, sp
             b'{"text":"a"}' if handler.endswith("content") else b'{"inlineData":{"mimeType":"audio/L16","data":"AAAA"}}'
         )
         body = b'{"candidates":[{"content":{"role":"model","parts":[%b]},"finishReason":"CONTINUATION",' % part
-        return Reply(body + b'"continuationToken":"AAAA"}]}', headers={"content-type": "application/json"})
+        return Reply(
+            body + b'"continuationToken":"AAAA"}],"usageMetadata":{"promptTokenCount":1}}',
+            headers={"content-type": "application/json"},
+        )
 
     options = {"google": {spelling: True, "httpOptions": {"baseUrl": "http://127.0.0.1:9"}, "candidate_count": 4}}
     async with serving(go_on) as url:

@@ -13,7 +13,7 @@ from core.catalog import Price
 from core.jsonio import load_json
 from core.pricing import price_usage
 from core.provider import ErrorKind, ProviderAnswer
-from core.result import Result, Usage
+from core.result import BUCKETS, Result, Usage
 from tests.adapters.conftest import Providers
 from tests.adapters.suite import MODELS, STORY, TEXT, ask, fail, faulty
 
@@ -49,7 +49,7 @@ def result_of(handler: str, answer: ProviderAnswer) -> Result:
 
 def check_usage(usage: Usage) -> None:
     """Every bucket is a count; those of the prompt are parts of the prompt, those of the answer of the answer."""
-    amounts = {one.name: getattr(usage, one.name) for one in fields(usage)}
+    amounts = {name: getattr(usage, name) for name in BUCKETS}
     assert all(type(amount) is int and amount >= 0 for amount in amounts.values()), amounts
     assert usage.prompt_tokens > 0
     assert usage.completion_tokens > 0

@@ -51,11 +51,14 @@ def test_rows_of_a_table_have_the_same_columns(shipped: Catalog) -> None:
 
 
 def test_rows_have_the_columns_of_their_table(shipped: Catalog) -> None:
-    migration = (SEED.parent / "migrations" / "0001_factory.sql").read_text(encoding="utf-8")
+    migrations = sorted((SEED.parent / "migrations").glob("*.sql"))
+    text = "\n".join(one.read_text(encoding="utf-8") for one in migrations)
     for table in Catalog.__slots__:
-        body = re.search(rf"CREATE TABLE factory\.{table} \((.*?)\n\);", migration, re.DOTALL)
+        body = re.search(rf"CREATE TABLE factory\.{table} \((.*?)\n\);", text, re.DOTALL)
         assert body, table
         columns = set(re.findall(r"^    (\w+) [a-z]", body[1], re.MULTILINE))
+        for change in re.findall(rf"ALTER TABLE factory\.{table}\n(.*?);", text, re.DOTALL):
+            columns |= set(re.findall(r"ADD COLUMN (\w+) ", change))
         assert set(getattr(shipped, table)[0]) <= columns, table
 
 

@@ -33,7 +33,8 @@ def core_price(price: Row) -> Price:
     for key, value in fields.items():
         if isinstance(value, str) and key.endswith(("_mtok", "_mchar", "_discount")):
             fields[key] = Decimal(value)
-    fields["regional_surcharge"] = {region: Decimal(one) for region, one in price["regional_surcharge"].items()}
+    for name in ("regional_surcharge", "service_tiers"):
+        fields[name] = {one: Decimal(factor) for one, factor in price[name].items()}
     fields["valid_from"] = datetime.fromisoformat(price["valid_from"])
     return Price(**fields)
 
@@ -71,10 +72,28 @@ def core_price(price: Row) -> Price:
                 "threshold_cached_input": "0.02",
                 "threshold_cache_write": "0.25",
                 "regional_surcharge": {"eu": "1.1"},
+                "service_tiers": {"flex": "0.5", "priority": "2", "fast": "2"},
             },
         ),
-        ("gpt-4o", {"input": "2.5", "output": "10", "cached_input": "1.25", "batch_discount": "0.5"}),
-        ("gpt-5.3-codex", {"input": "1.75", "output": "14", "cached_input": "0.175"}),
+        (
+            "gpt-4o",
+            {
+                "input": "2.5",
+                "output": "10",
+                "cached_input": "1.25",
+                "batch_discount": "0.5",
+                "service_tiers": {"priority": "1.7", "fast": "1.7"},
+            },
+        ),
+        (
+            "gpt-5.3-codex",
+            {
+                "input": "1.75",
+                "output": "14",
+                "cached_input": "0.175",
+                "service_tiers": {"priority": "2", "fast": "2"},
+            },
+        ),
         ("text-embedding-3-small", {"input": "0.02", "batch_discount": "0.5"}),
         ("gpt-4o-mini-tts", {"input": "0.6", "output": "12"}),
         ("tts-1-hd", {"audio_usd_per_mchar": "30"}),
@@ -91,6 +110,7 @@ def core_price(price: Row) -> Price:
                 "threshold_tokens": 200_000,
                 "threshold_input": "2.5",
                 "threshold_output": "15",
+                "threshold_cached_input": "0.25",
             },
         ),
         (
@@ -107,6 +127,7 @@ def core_price(price: Row) -> Price:
                 "threshold_output": "2.5",
                 "threshold_cached_input": "0.05",
                 "threshold_cache_write": "0.625",
+                "threshold_cache_write_1h": "1",
                 "regional_surcharge": {"us": "1.1"},
             },
         ),
@@ -171,7 +192,7 @@ def test_history_is_kept_where_it_is_known(shipped: Catalog) -> None:
 
 def test_only_announced_and_past_changes_have_a_date_of_their_own(shipped: Catalog) -> None:
     dated = [price for price in shipped.model_prices if price["valid_from"] != BASELINE]
-    assert len(dated) == 9
+    assert len(dated) == 10
 
 
 def test_every_active_model_has_a_price_for_what_it_bills(shipped: Catalog) -> None:

@@ -353,3 +353,21 @@ async def test_a_project_and_everything_can_be_paused(run: Command, factory: Fac
         assert [row["paused"] for row in await factory.execute(f"SELECT paused FROM factory.{table}")] == [False]
     nobody = await run("pause", "nobody")
     assert (nobody.code, "no project 'nobody'" in nobody.err) == (2, True)
+
+
+async def test_a_quote_says_what_jobs_would_cost_and_submits_nothing(run: Command, factory: Factory) -> None:
+    lines = [{"model": "cheap", "prompt": f"Line {number}", "max_output_tokens": 50} for number in (1, 2, 2)]
+    lines.append({"model": "gpt-6-luna", "prompt": "x"})
+    file = b"\n".join(json.dumps(line).encode() for line in lines)
+    said = await run("quote", "-", "--lines", stdin=file)
+    assert (said.code, said.err) == (0, "")
+    assert "as line 2" in said.out
+    assert "USD are expected" in said.out
+    totals = (await run("quote", "-", "--json", stdin=file)).json["totals"]
+    assert (totals["jobs"], totals["repeated_jobs"]) == (4, 1)
+    assert f"{totals['expected_usd']:f} USD are expected" in said.out
+    one = await run("quote", "--model", "cheap", "--prompt", "Line 1", "--max-cost-usd", "0")
+    assert (one.code, "does not fit: max_cost_usd is 0" in one.out) == (1, True)
+    assert (await run("quote", "--model", "nothing", "--prompt", "x")).code == 2
+    assert [(await run("quote", *words)).code for words in ((), ("-", "--prompt", "x"))] == [2, 2]
+    assert await factory.execute("SELECT FROM factory.jobs") == []

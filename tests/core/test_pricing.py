@@ -1,11 +1,13 @@
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.catalog import Model, Price
-from core.pricing import cost_per_token, price_usage
+from core.pricing import cost_per_token, price_most, price_usage
 from core.result import Usage
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -64,6 +66,48 @@ def test_a_rate_for_an_hour_that_is_listed_below_the_threshold_alone_is_unknown_
     assert price_usage(above, HAIKU) == (99_401 * Decimal("0.5") + 600 * Decimal("0.625")) / 1_000_000
     above.cache_write_1h_tokens = 1
     assert price_usage(above, HAIKU) is None
+
+
+def test_an_hour_of_cache_has_a_rate_of_its_own_above_the_threshold() -> None:
+    haiku = replace(HAIKU, threshold_cache_write_1h_usd_per_mtok=Decimal(1))
+    usage = Usage(prompt_tokens=100_001, cache_write_tokens=600, cache_write_1h_tokens=200)
+    by_hand = 99_401 * Decimal("0.5") + 400 * Decimal("0.625") + 200 * 1
+    assert price_usage(usage, haiku) == by_hand / 1_000_000
+
+
+TIERED = replace(TERRA, service_tiers={"flex": Decimal("0.5"), "priority": Decimal(2)})
+SPOKEN = price(input_usd_per_mtok=Decimal("0.6"), output_usd_per_mtok=Decimal(12))
+
+
+@pytest.mark.parametrize(
+    ("row", "usage", "region", "cost"),
+    [
+        (TIERED, Usage(1000, 300), "global", "0.0025"),
+        (TIERED, Usage(1000, 300, reasoning_tokens=200), "global", "0.0025"),
+        (TIERED, Usage(1000, 300, cached_tokens=400, service_tier="flex"), "global", "0.00106"),
+        (TIERED, Usage(1000, 300, service_tier="priority"), "eu", "0.0055"),
+        (TIERED, Usage(300_000, 1000, cached_tokens=100_000, service_tier="flex"), "global", "0.20875"),
+        (TIERED, Usage(1000, 300, service_tier="scale"), "global", None),
+        (TIERED, Usage(1000, 300, service_tier="untold"), "global", None),
+        (TERRA, Usage(1000, 300, service_tier="flex"), "global", None),
+        (SPOKEN, Usage(10, 200, audio_tokens=200, characters=40), "global", "0.002406"),
+        (TERRA, Usage(1000, 300, audio_tokens=20), "global", None),
+        (price(audio_usd_per_mchar=Decimal(80)), Usage(characters=1000, service_tier="flex"), "global", None),
+    ],
+    ids=lambda one: one if isinstance(one, str) else None,
+)
+def test_tiers_and_sound_are_priced_where_somebody_says_how(
+    row: Price, usage: Usage, region: str, cost: str | None
+) -> None:
+    """Sound is what speech is billed by; inside a text call no row has its price."""
+    assert price_usage(usage, row, region) == (None if cost is None else Decimal(cost))
+
+
+def test_a_call_that_asks_for_a_tier_is_bounded_by_the_dearer_of_both() -> None:
+    standard, double = Decimal("0.0025"), Decimal("0.005")
+    bounds = {tier: price_most(Usage(1000, 300), TIERED, "global", tier) for tier in (None, "flex", "priority", "new")}
+    assert bounds == {None: standard, "flex": standard, "priority": double, "new": None}
+    assert price_most(Usage(1000, 300), None, "global", None) is None
 
 
 def test_a_region_has_its_surcharge() -> None:

@@ -34,6 +34,8 @@ async def pool(database_url: str) -> Any:
         (PRICE.format("regional_surcharge", """'{"eu": "much"}'"""), "model_prices_regional_surcharge_factors"),
         (PRICE.format("regional_surcharge", """'{"eu": 0}'"""), "model_prices_regional_surcharge_factors"),
         (PRICE.format("regional_surcharge", """'{"eu": [1]}'"""), "model_prices_regional_surcharge_factors"),
+        (PRICE.format("service_tiers", """'{"flex": 0}'"""), "model_prices_service_tiers_factors"),
+        (PRICE.format("threshold_cache_write_1h_usd_per_mtok", "1"), "model_prices_threshold_tokens_with_hour"),
         ("UPDATE factory.model_prices SET valid_from = 'infinity' WHERE " + LUNA, "model_prices_valid_from_dated"),
         ("INSERT INTO factory.model_prices SELECT * FROM factory.model_prices WHERE " + LUNA, "model_prices_pkey"),
         (ENDPOINT.format("https://me:secret@x.example/v1"), "provider_endpoints_base_url_bare"),

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 
 from broker.queue import PREFIX
 from core.jsonio import dump_json
+from sql.budgets import BatchAccount, lock_batch, read_account, read_batch_account, reserve_for_job
 from tests.house import Factory
 from workers.watching import BudgetWatch
 
@@ -203,3 +204,69 @@ async def test_late_and_unknown_lines_are_in_the_sums(factory: Factory) -> None:
     assert (daily["spent_usd"], daily["uncertain_usd"]) == (0.125, 0)
     await factory.execute("DELETE FROM factory.budget_periods")
     assert (await account(factory))["periods"][0] == daily, "counted again from the ledger"
+
+
+async def test_who_waits_for_a_batchs_lock_sees_what_was_reserved_meanwhile(factory: Factory) -> None:
+    lines = [{**COSTLY, "prompt": f"{place}", "run_at": "2030-01-01T00:00:00Z"} for place in range(2)]
+    await factory.client.post("/v1/job-batches", json={"jobs": lines, "max_cost_usd": 1})
+    rows = await factory.execute(
+        "UPDATE factory.jobs SET state = 'in_progress', fence = 1, reserved_usd = NULL RETURNING id, batch_id"
+    )
+    (first, batch), (second, _) = rows
+    pool = factory.services.database
+    async with pool.acquire() as mine, pool.acquire() as other:
+        async with mine.transaction():
+            await lock_batch(mine, batch)
+
+            async def come_later() -> BatchAccount | None:
+                async with other.transaction():
+                    await lock_batch(other, batch)
+                    return await read_batch_account(other, batch, second)
+
+            later = asyncio.create_task(come_later())
+            async with asyncio.timeout(10):
+                while not await factory.execute("SELECT FROM pg_locks WHERE NOT granted"):
+                    await asyncio.sleep(0.01)
+            await reserve_for_job(mine, first, 1, Decimal("0.75"))
+        found = await later
+    assert found is not None
+    assert found.reserved == Decimal("0.75")
+
+
+async def test_a_job_that_ends_while_the_account_is_read_is_not_overlooked(factory: Factory) -> None:
+    await set_budgets(factory, daily={"hard_usd": 5})
+    await submit(factory, **COSTLY)
+    await factory.execute("UPDATE factory.calls SET cost = NULL, outcome = NULL")
+    await factory.execute("UPDATE factory.jobs SET state = 'in_progress', reserved_usd = 2")
+    await account(factory)
+    project = (await factory.execute("SELECT id FROM factory.projects WHERE name = 'nicestory'"))[0]["id"]
+
+    class EndsBetween:
+        """The job ends after the first of what is read."""
+
+        def __init__(self) -> None:
+            self.reads = 0
+
+        async def fetch(self, query: str, *given: Any) -> Any:
+            return await self._after(await factory.services.database.fetch(query, *given))
+
+        async def fetchval(self, query: str, *given: Any) -> Any:
+            return await self._after(await factory.services.database.fetchval(query, *given))
+
+        async def _after(self, found: Any) -> Any:
+            self.reads += 1
+            if self.reads == 1:
+                await factory.execute("UPDATE factory.calls SET outcome = 'ok', cost = 1.5")
+                await factory.execute("UPDATE factory.jobs SET state = 'completed'")
+            return found
+
+    found = await read_account(EndsBetween(), project, None)  # type: ignore[arg-type]
+    assert found.periods[0].spent + found.reserved >= Decimal("1.5")
+
+
+async def test_what_is_shown_of_a_project_without_budgets_does_not_grow_old(factory: Factory) -> None:
+    for _ in range(2):
+        job = await factory.job(**COSTLY)
+        assert job["status"] == "completed"
+        spent = (await factory.execute("SELECT sum(cost) AS cost FROM factory.calls"))[0]["cost"]
+        assert [Decimal(str(one["spent_usd"])) for one in (await account(factory))["periods"]] == [spent, spent]

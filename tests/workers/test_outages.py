@@ -47,7 +47,7 @@ async def api(services: Services) -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def test_while_redis_is_away_jobs_are_accepted_and_run_once_it_is_back(
+async def test_while_redis_is_away_jobs_are_accepted_within_the_budget_and_run_once_it_is_back(
     settings: Settings, own_valkey: Any
 ) -> None:
     settings = settings.model_copy(update={"redis_url": own_valkey.url, "lease_s": 2})
@@ -57,9 +57,21 @@ async def test_while_redis_is_away_jobs_are_accepted_and_run_once_it_is_back(
         try:
             before = await client.post("/v1/generate", json={"model": "fast", "prompt": "before"})
             assert before.status_code == 200, before.text
+            await services.database.execute(
+                "UPDATE factory.projects SET settings = $1 WHERE name = 'outage'",
+                {"budgets": {"daily": {"hard_usd": 0.001}}},
+            )
+            await services.catalog.step()
             await asyncio.to_thread(own_valkey.stop)
-            made = await client.post("/v1/jobs", json={"model": "fast", "prompt": "during"})
+            during = {"model": "fast", "prompt": "during", "max_output_tokens": 100}
+            made = await client.post("/v1/jobs", json=during)
             assert made.status_code == 202, made.text
+            reserved = (await client.get("/v1/budget")).json()["reserved_usd"]
+            assert 0 < reserved < 0.001
+            dear = {**during, "prompt": "x" * 100_000}
+            assert (await client.post("/v1/jobs", json=dear)).json()["code"] == "budget"
+            quote = await client.post("/v1/job-batches/quote", json={"jobs": [during, dear]})
+            assert (quote.status_code, quote.json()["fits"]) == (200, False)
             assert (await client.get(made.json()["urls"]["self"])).json()["status"] == "queued"
             assert await asyncio.to_thread(own_valkey.start) == own_valkey.url
             done = (await client.get(f"{made.json()['urls']['self']}?wait=30")).json()

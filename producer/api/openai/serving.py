@@ -12,13 +12,13 @@ from fastapi import Request
 
 from core.fingerprint import policy_of
 from core.jsonio import decimal_text
+from core.presenting import TERMINAL
 from producer.api.access import key_sent
 from producer.api.bodies import MAX_WAIT_S, idempotency_of, preferred_wait_s, read_body
 from producer.composition import Services
 from producer.openai.asking import Asked, read_object, to_request
 from producer.openai.errors import OpenAiError, Refusal, error_of_failure, still_running
 from producer.openai.parameters import Table, check_parameters
-from producer.presenting import TERMINAL
 from producer.reading import wait_for_row
 from producer.submit import Caller
 from sql.jobs import find_sent_job

@@ -10,6 +10,7 @@ from uuid import UUID
 from fastapi.responses import StreamingResponse
 
 from core.jsonio import dump_json
+from core.presenting import TERMINAL
 from producer.api.openai.serving import raise_if_failed
 from producer.composition import Services
 from producer.openai.chat import present_completion
@@ -17,7 +18,6 @@ from producer.openai.chunks import completion_chunks
 from producer.openai.errors import error_of_failure
 from producer.openai.events import closing_events, opening_events
 from producer.openai.responses import present_response
-from producer.presenting import TERMINAL
 from producer.reading import wait_for_row
 from producer.submit import Caller
 
