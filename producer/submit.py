@@ -120,14 +120,21 @@ class Submitter:
             self._submit_group, is_about_one=is_about_one
         )
 
-    async def submit(self, caller: Caller, request: JobRequest, idempotency: Idempotency | None = None) -> UUID:
-        """One job; the id of the earlier one when the idempotency key was used with the same body."""
+    async def submit(
+        self,
+        caller: Caller,
+        request: JobRequest,
+        idempotency: Idempotency | None = None,
+        sent_hash: bytes | None = None,
+    ) -> UUID:
+        """One job; the id of the earlier one when the idempotency key was used with the same body. `sent_hash`: by
+        which a client's retry that has no such key finds it."""
         now = utc_now()
         if request.after:
             raise RequestRefused.of([Problem("goes with a batch: a single job comes after nothing", "after")])
         self.check(caller, [request], now)
         job_id = new_id()
-        row = self._row(caller, request, job_id)
+        row = self._row(caller, request, job_id) | {"sent_hash": sent_hash.hex() if sent_hash else None}
         if idempotency is None:
             await self._limits.admit(caller.project_id, {job_id: request})
             await self._add(row)

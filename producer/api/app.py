@@ -22,6 +22,8 @@ from producer.api.access import ServicesOf
 from producer.api.admin import router as admin
 from producer.api.jobs import json_response
 from producer.api.limits import LimitHeaders
+from producer.api.openai import generating, models, responses
+from producer.api.openai.paths import RequestIds
 from producer.api.problems import install_problem_handlers
 from producer.composition import Services
 from sql.reading import probe
@@ -38,6 +40,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     app.state.local_project = local_project
     install_problem_handlers(app)
     app.add_middleware(LimitHeaders)
+    app.add_middleware(RequestIds)
     for part in (
         jobs,
         feedback,
@@ -54,6 +57,8 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
         admin,
     ):
         app.include_router(part.router)
+    for compatible in (generating, responses, models):
+        app.include_router(compatible.router)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> Response:
