@@ -4,6 +4,8 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from core.jsonio import load_json_exact
 from tests.house import Factory
 from tests.workers.test_budgets import set_budgets
