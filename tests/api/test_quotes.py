@@ -167,7 +167,7 @@ async def test_a_quote_charges_no_limit_and_goes_by_what_rests_now(factory: Fact
 
 
 async def test_a_tier_of_service_that_is_asked_for_is_in_the_quote(factory: Factory) -> None:
-    asked = {"model": "openai/gpt-6.2-sol", "prompt": "Tell me of lamps", "max_output_tokens": 500}
+    asked = {"model": "openai/gpt-6-luna", "prompt": "Tell me of lamps", "max_output_tokens": 500}
     flex = {**asked, "provider_options": {"openai": {"service_tier": "flex"}}}
     answer = await factory.client.post("/v1/job-batches/quote", json={"jobs": [asked, flex]}, params={"lines": True})
     standard, cheaper = answer.json()["lines"]
