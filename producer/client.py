@@ -200,6 +200,20 @@ class FactoryClient:
         """The variants of a weighted alias beside each other; times are RFC 3339."""
         return await self._get(_place("experiments", alias), {"since": since, "until": until})
 
+    async def webhooks(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """What `/v1/webhook…` answers; `path` is what follows: `-endpoints`, `-deliveries`, `-secret` and so on."""
+        params = {name: value for name, value in (query or {}).items() if value is not None}
+        return await self._ask(
+            method, f"/v1/webhook{path}", repeatable=method == "GET", params=params, timeout=60,
+            content=dump_json(body) if body is not None else b"",
+        )  # fmt: skip
+
     async def administer(
         self,
         method: str,
@@ -257,7 +271,7 @@ class FactoryClient:
             try:
                 answer = await self._http.request(method, path, **how)
                 await _refuse_errors(answer)
-                parsed: dict[str, Any] = load_json_exact(answer.content)
+                parsed: dict[str, Any] = load_json_exact(answer.content or b"{}")
             except httpx.TransportError as error:
                 fault: FactoryError = self._away(error)
             except ServiceUnavailable as error:

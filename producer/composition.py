@@ -73,6 +73,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             storage,
             limits,
             Reserver(database, catalog, figures),
+            allowed=settings.webhooks_allowed,
             emulated=settings.emulator_url is not None and not has_provider_keys(),
         )
         intake = Intake(database, submitter, limits, wakeups)

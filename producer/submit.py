@@ -20,6 +20,7 @@ from core.health import Health
 from core.ids import id_of_line, new_id
 from core.jsonio import dump_json
 from core.logging import get_logger
+from core.outbound import Allowed, check_webhook_url
 from core.request import JobRequest
 from producer.limiting import ProjectLimits
 from producer.reserving import Reserver
@@ -93,28 +94,38 @@ class Submitter:
         limits: ProjectLimits,
         reserver: Reserver,
         *,
+        allowed: Allowed,
         emulated: bool,
     ) -> None:
-        """`emulated`: shipped endpoints are served by the emulator, so its answers are looked for."""
+        """`allowed`: what `webhook_url` may name beside the open internet. `emulated`: shipped endpoints are served by
+        the emulator, so its answers are looked for."""
         self._database = database
         self._queue = queue
         self._catalog = catalog
         self._storage = storage
         self._limits = limits
         self._reserver = reserver
+        self._allowed = allowed
         self._emulated = emulated
         self._batcher: Batcher[Mapping[str, Any], BudgetReached | None] = Batcher(
             self._submit_group, is_about_one=is_about_one
         )
 
-    async def submit(self, caller: Caller, request: JobRequest, idempotency: Idempotency | None = None) -> UUID:
-        """One job; the id of the earlier one when the idempotency key was used with the same body."""
+    async def submit(
+        self,
+        caller: Caller,
+        request: JobRequest,
+        idempotency: Idempotency | None = None,
+        sent_hash: bytes | None = None,
+    ) -> UUID:
+        """One job; the id of the earlier one when the idempotency key was used with the same body. `sent_hash`: by
+        which a client's retry that has no such key finds it."""
         now = utc_now()
         if request.after:
             raise RequestRefused.of([Problem("goes with a batch: a single job comes after nothing", "after")])
         self.check(caller, request, now)
         job_id = new_id()
-        row = self._row(caller, request, job_id)
+        row = self._row(caller, request, job_id) | {"sent_hash": sent_hash.hex() if sent_hash else None}
         if idempotency is None:
             await self._limits.admit(caller.project_id, {job_id: request})
             await self._add(row)
@@ -221,6 +232,8 @@ class Submitter:
         """Everything that can be said before a job is accepted. Raises RequestRefused, Forbidden."""
         if request.project is not None and request.project != caller.project:
             raise Forbidden(f"project: this key belongs to project {caller.project!r}, not {request.project[:100]!r}")
+        if request.webhook_url and (fault := check_webhook_url(request.webhook_url, self._allowed)):
+            raise RequestRefused.of([Problem(fault, "webhook_url")])
         plan = self._catalog.router.plan(request, caller.project_id, Health(), now)
         if plan.routes:
             return

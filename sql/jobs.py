@@ -129,6 +129,14 @@ async def claim_idempotency_key(
     return IdempotentAnswer(**row)
 
 
+async def find_sent_job(
+    db: Executor, project_id: UUID, sent_hash: bytes, within_s: float, now: datetime | None
+) -> UUID | None:
+    """The youngest job made of these very bytes that is not over, or has been for at most `within_s`."""
+    found: UUID | None = await db.fetchval(statement("find_sent_job"), project_id, sent_hash, within_s, now)
+    return found
+
+
 async def start_jobs(db: Executor, job_ids: list[UUID], tokens: list[int], now: datetime | None) -> list[StartedJob]:
     """Take the fences, a claim's all at once. Not given back: jobs that are over or that a later start has."""
     return [StartedJob(**row) for row in await db.fetch(statement("start_jobs"), job_ids, tokens, now)]

@@ -9,8 +9,8 @@ from fastapi import Request
 
 from core.errors import Problem, RequestRefused
 from core.jsonio import dump_json
+from core.presenting import TERMINAL, derive_events, present_batch
 from producer.composition import Services
-from producer.presenting import TERMINAL, derive_events, present_batch
 from producer.reading import read_job_with_calls
 from producer.submit import Caller
 from sql.batches import read_batch

@@ -32,6 +32,7 @@ COMMANDS = {
     "audit": ("administering", "Show who changed what."),
     "experiments": ("experiments", "Compare the variants of a weighted alias."),
     "alerts": ("routing", "Show what needs an operator."),
+    "webhooks": ("webhooks", "Tell endpoints of the ends of jobs and batches."),
     "story": ("story", "Write and narrate a story."),
 }
 

@@ -13,7 +13,7 @@ from core.jsonio import load_json
 from core.request_checks import read_request
 from producer.intake.lines import PAGE_LINES, Line, LineSource
 from producer.intake.making import Making
-from producer.intake.names import Names
+from producer.intake.names import Names, problems_of_line
 from producer.limiting import ProjectLimits
 from producer.submit import Caller, Submitter
 from sql.batches import insert_batch_errors
@@ -118,8 +118,7 @@ class Acceptance:
         try:
             row = self._submitter.prepare(self._caller, request, self._batch_id, line, after, utc_now())
         except RequestRefused as error:
-            field = None if ":" in error.message[:20] else "model"
-            raise _Refused(request.key, [Problem(error.message, field, line)]) from None
+            raise _Refused(request.key, problems_of_line(error, line)) from None
         self._making.count(line, request)
         return row
 

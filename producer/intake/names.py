@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
-from core.errors import Problem
+from core.errors import Problem, RequestRefused
 from core.graph import find_cycle, find_stuck
 from core.request import JobRequest
 
@@ -71,3 +71,10 @@ class Names:
 def _why(names: Sequence[str], never: Collection[str]) -> str:
     name = next(name for name in names if name in never)
     return f"the job {name!r}, which this one comes after, makes no job"
+
+
+def problems_of_line(refusal: RequestRefused, line: int) -> list[Problem]:
+    """What a submit would refuse, with the line; a name that leads nowhere is a fault of `model`."""
+    if refusal.problems:
+        return [Problem(one.message, one.field, line) for one in refusal.problems]
+    return [Problem(refusal.message, None if ":" in refusal.message[:20] else "model", line)]

@@ -12,7 +12,7 @@ from pydantic import Field, ValidationError
 from core.errors import Problem, RequestRefused
 from core.request import JobRequest, Shape
 from core.request_checks import problems_of, read_request, strings_in
-from producer.intake.names import Names
+from producer.intake.names import Names, problems_of_line
 from producer.submit import Caller, Submitter
 
 MAX_JOBS = 10_000
@@ -106,6 +106,6 @@ def check_order(submitter: Submitter, caller: Caller, order: BatchOrder, now: da
         try:
             submitter.check(caller, request, now)
         except RequestRefused as error:
-            problems.append(Problem(error.message, None if ":" in error.message[:20] else "model", line))
+            problems += problems_of_line(error, line)
     if problems := problems or names.find_stuck():
         raise RequestRefused.of(problems)

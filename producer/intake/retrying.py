@@ -10,6 +10,7 @@ from core.ids import id_of_line
 from core.jsonio import dump_json
 from core.request import JobRequest
 from producer.intake.making import PAGE, Making
+from producer.intake.names import problems_of_line
 from producer.limiting import ProjectLimits
 from producer.submit import Caller, Submitter
 from sql.batches import UnfinishedJob, select_unfinished
@@ -34,7 +35,8 @@ class Retrial:
         await self._making.conclude(db, 0)
 
     def _rows(self, jobs: Sequence[UnfinishedJob]) -> list[dict[str, Any]]:
-        rows, problems = [], []
+        rows: list[dict[str, Any]] = []
+        problems: list[Problem] = []
         for job in jobs:
             request = JobRequest.model_validate_json(dump_json(job.request))
             again = [id_of_line(self._batch_id, line) for line in job.again]
@@ -43,7 +45,7 @@ class Retrial:
                     self._caller, request, self._batch_id, job.line, [*job.kept, *again], utc_now()
                 )
             except RequestRefused as error:
-                problems.append(Problem(error.message, "model", job.line))
+                problems += problems_of_line(error, job.line)
                 continue
             self._making.count(job.line, request)
             state = "waiting" if again else "queued"

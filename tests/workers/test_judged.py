@@ -16,14 +16,16 @@ from uuid import UUID
 
 import httpx
 
+from core.jsonio import dump_json
 from core.request import JobRequest
 from core.settings import Settings, child_environment, python_program
 from producer.budgeting import load_budget
 from producer.composition import Services
+from producer.intake.order import BatchHeader
 from producer.keys import create_key
 from producer.limits_in_use import read_limits_in_use
 from producer.reading import wait_for_batch
-from producer.submit import BatchOrder, Caller
+from producer.submit import Caller
 from sql.access import find_project
 from tests.broker.test_limits_fleet import most_at_once
 from tests.workers.test_promises import COPY_MODEL
@@ -150,7 +152,9 @@ async def warm_up(services: Services) -> None:
     assert other is not None
     caller = Caller(other.id, other.name, frozenset({"jobs"}))
     asked = [JobRequest(model=MODEL, prompt=f"{number}", max_output_tokens=100) for number in range(30)]
-    batch_id = await services.submitter.submit_batch(caller, BatchOrder(asked))
+    batch_id = await services.intake.create(
+        caller, BatchHeader(), {line: dump_json(one.stored()) for line, one in enumerate(asked, start=1)}, None, b""
+    )
     batch = await wait_for_batch(services, caller, batch_id, 45, None)
     assert batch["counts"]["completed"] == 30
 
