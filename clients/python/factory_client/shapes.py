@@ -259,8 +259,8 @@ def _loosen(value: Any, *, money: bool = True) -> Any:
             return [_loosen(one, money=money) for one in value]
         case dict():
             return {
-                name: one
-                if money and isinstance(one, Decimal) and name.endswith(("cost", "_usd"))
+                name: Decimal(one)
+                if money and type(one) in (Decimal, int) and name.endswith(("cost", "_usd"))
                 else _loosen(one, money=money and name not in THE_CALLERS)
                 for name, one in value.items()
             }
