@@ -77,15 +77,15 @@ export class FactoryClient {
     if (!/^https?:\/\/[^/]/.test(found)) {
       throw new NotConfigured('FACTORY_URL is not the address of an API, such as http://127.0.0.1:8400');
     }
+    if (/^https?:\/\/[^/]*@/.test(found)) throw new NotConfigured('FACTORY_URL must not carry a user: fetch takes none');
     this.#url = String(found).replace(/\/+$/, '');
     this.#key = apiKey ?? environment.FACTORY_API_KEY;
     this.#fetch = (...how) => fetch(...how);
     this.#retryForMs = retryForMs;
   }
 
-  /** The address, without anything secret in it. */
   get url() {
-    return this.#url.replace(/\/\/[^/@]*@/, '//');
+    return this.#url;
   }
 
   /** Submit a Request and wait for its answer: the Result. Throws JobFailed, Timeout. */

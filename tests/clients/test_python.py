@@ -165,5 +165,7 @@ async def test_nobody_there_is_said_with_the_address_and_without_the_key(
     shown = [repr(one) for one in (client, gone, vars(client), vars(gone), refused.value, nobody.value)]
     assert refused.value.status == 401
     assert not [text for text in (*shown, caplog.text) if "fk_secret_key" in text or "user:pass" in text]
+    async with FactoryClient(door.url.replace("//", "//user:pass@"), factory.key) as through_a_balancer:
+        assert await through_a_balancer.voices()
     await client.aclose()
     await gone.aclose()

@@ -20,7 +20,7 @@ class AsyncTransport:
         import httpx
 
         self.connection = Connection(url, api_key, given_base_url=str(http.base_url) if http else None)
-        self._http = http or httpx.AsyncClient()
+        self._http = http or httpx.AsyncClient(limits=httpx.Limits(max_connections=None))
         self._ours = http is None
 
     async def run(self, flow: Flow[T]) -> T:

@@ -29,14 +29,16 @@ class Connection:
         if key is not None and not (key.isascii() and key.isprintable()):
             raise NotConfigured("FACTORY_API_KEY has characters that no key has")
         self._url = found.rstrip("/")
-        self._key = key
+        # httpx makes Authorization of a user in the address; elsewhere that header is the one which it never shows.
+        name, prefix = ("x-api-key", "") if parts.username is not None else ("authorization", "Bearer ")
+        self._credentials = {name: prefix + key} if key else {}
         self.where = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
 
     def url(self, call: Call) -> str:
         return self._url + call.path
 
     def headers(self, call: Call) -> dict[str, str]:
-        return dict(call.headers) | ({"authorization": f"Bearer {self._key}"} if self._key else {})
+        return {**call.headers, **self._credentials}
 
     def lost(self, error: Exception) -> str:
         """What to say of a connection that could not be made or broke."""

@@ -41,7 +41,7 @@ def submit(
 
 def wait(kind: type[W], path: str, timeout_s: float | None, patience: Patience) -> Flow[W]:
     deadline = Deadline(patience, timeout_s)
-    found = yield from fetch(kind, path, patience)
+    found = yield from fetch(kind, path, patience.within(timeout_s))
     return (yield from wait_for(found, path, deadline, patience))
 
 

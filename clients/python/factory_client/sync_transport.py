@@ -21,7 +21,7 @@ class SyncTransport:
         import httpx
 
         self.connection = Connection(url, api_key, given_base_url=str(http.base_url) if http else None)
-        self._http = http or httpx.Client()
+        self._http = http or httpx.Client(limits=httpx.Limits(max_connections=None))
         self._ours = http is None
 
     def run(self, flow: Flow[T]) -> T:
