@@ -332,11 +332,11 @@ export class FactoryClient {
       try {
         for await (const line of linesOf(this.#pieces(call, signal), /\n/)) {
           if (!line) continue;
-          tries.progressed();
           const numbered = /^\{"line":(\d+)/.exec(line);
           passed = numbered ? Number(numbered[1]) : passed + 1;
           if (passed <= given) continue;
           given = passed;
+          tries.progressed();
           yield parse(line);
         }
         return;

@@ -25,9 +25,9 @@ from factory_client import (
     Unreachable,
     verify_webhook,
 )
-from factory_client.calls import Answer, Lost, Open, Pause, Read, Send, dump, get, post
+from factory_client.calls import Answer, Give, Lost, Open, Pause, Read, Send, dump, get, post
 from factory_client.shapes import Batch, Event, Result, read_json, read_shape
-from factory_client.streams import EventReader, FileReader, stream
+from factory_client.streams import EventReader, FileReader, LineReader, stream
 from factory_client.trying import Patience, ask, retry_after_s
 from hypothesis import given
 from hypothesis import strategies as some
@@ -49,6 +49,9 @@ def carry_out(flow: Any, clock: Clock, answer: Callable[[Any], Any]) -> tuple[An
     effect = next(flow)
     try:
         while True:
+            if isinstance(effect, Give):
+                effect = flow.send(None)
+                continue
             if isinstance(effect, Pause):
                 pauses.append(effect.seconds)
                 clock.now += effect.seconds
@@ -174,6 +177,23 @@ def test_a_file_that_changed_on_the_way_begins_anew_and_a_wrong_one_is_refused()
     script = iter([old, b"abc", None])
     with pytest.raises(FactoryError, match="other bytes"):
         carry_out(stream(FileReader("/x", BytesIO(), "0" * 64), Patience()), Clock(), answer)
+
+
+def test_a_stream_that_always_breaks_at_the_same_place_is_given_up_in_time() -> None:
+    clock, opened = Clock(), []
+
+    def answer(effect: Any) -> Any:
+        match effect:
+            case Open():
+                opened.append(clock.now)
+                return Answer(200, {})
+            case Read():
+                return next(script[len(opened)])
+
+    script = [iter([b"{}\n{}", Lost("again")]) for _ in range(20)]
+    with pytest.raises(Unreachable, match="again"):
+        carry_out(stream(LineReader(get("/x")), Patience(10, clock, lambda: 1.0)), clock, answer)
+    assert 4 < len(opened) < 8
 
 
 def test_a_webhook_is_believed_by_its_signature_and_its_time_alone() -> None:

@@ -17,9 +17,11 @@ EVENTS_PATIENCE_S = 60.0  # four of the server's heartbeats
 
 
 class Reader(Protocol):
-    """Takes a body; `call` asks for what is still missing, `rest_s` is the least pause before it is asked again."""
+    """Takes a body; `call` asks for what is still missing, `rest_s` is the least pause before it is asked again. `mark`
+    grows when it comes further than ever."""
 
     done: bool
+    mark: int
     rest_s: float
 
     def call(self) -> Call: ...
@@ -52,10 +54,11 @@ def stream(reader: Reader, patience: Patience) -> Flow[None]:
 def _read(reader: Reader, tries: Tries) -> Flow[None]:
     while not reader.done:
         chunk: bytes | None = yield Read()
-        if chunk is not None:
-            tries.progressed()
+        before = reader.mark
         for item in reader.take(chunk) if chunk is not None else reader.end():
             yield Give(item)
+        if reader.mark > before:
+            tries.progressed()
         if chunk is None:
             return
 
@@ -66,6 +69,7 @@ class EventReader:
     def __init__(self, path: str, after: int = 0) -> None:
         self._path = path
         self._seen = after
+        self.mark = 0
         self.done = False
         self.rest_s = 1.0
 
@@ -78,6 +82,7 @@ class EventReader:
         self._data: list[bytes] = []
 
     def take(self, chunk: bytes) -> Iterator[Event]:
+        self.mark += 1  # a heartbeat tells, too, that there is nothing to tell
         self._buffer += chunk
         held = self._buffer.endswith(b"\r")  # half of a line's end, perhaps
         *lines, self._buffer = re.split(rb"\r\n|\n|\r", self._buffer[:-1] if held else self._buffer)
@@ -113,7 +118,7 @@ class LineReader:
     def __init__(self, call: Call, read: Callable[[bytes], Any] = bytes) -> None:
         self._call = call
         self._line = read
-        self._given = 0
+        self.mark = 0
         self.done = False
         self.rest_s = 0.0
 
@@ -129,8 +134,8 @@ class LineReader:
         for line in filter(None, lines):
             numbered = re.match(rb'\{"line":(\d+)', line)
             self._passed = int(numbered[1]) if numbered else self._passed + 1
-            if self._passed > self._given:
-                self._given = self._passed
+            if self._passed > self.mark:
+                self.mark = self._passed
                 yield self._line(line)
 
     def end(self) -> Iterator[Any]:
@@ -146,6 +151,7 @@ class FileReader:
         self._sink = sink
         self._wanted = sha256
         self._tag: str | None = None
+        self.mark = 0
         self.done = False
         self.rest_s = 0.0
 
@@ -165,6 +171,7 @@ class FileReader:
 
     def take(self, chunk: bytes) -> Iterable[Any]:
         self._sink.write(chunk)
+        self.mark = max(self.mark, self._sink.tell())
         return ()
 
     def end(self) -> Iterable[Any]:
