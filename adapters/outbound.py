@@ -13,7 +13,7 @@ from typing import Self
 
 import httpx2
 
-from core.outbound import check_public_url, is_public_address
+from core.outbound import NOTHING, Allowed, check_public_url, is_public_address
 
 MAX_REDIRECTS = 3
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -43,11 +43,14 @@ async def resolve_host(host: str, port: int) -> list[str]:
 class Outbound:
     """One client, without cookies, proxies or kept connections, since a connection belongs to one checked name.
 
-    `private_allowed` is for an operator whose own services sit in a private network.
+    `private_allowed` opens the whole of a private network, `allowed` what an operator named in it.
     """
 
-    def __init__(self, *, private_allowed: bool = False, resolve: Resolve = resolve_host) -> None:
+    def __init__(
+        self, *, private_allowed: bool = False, allowed: Allowed = NOTHING, resolve: Resolve = resolve_host
+    ) -> None:
         self._private_allowed = private_allowed
+        self._allowed = allowed
         self._resolve = resolve
         self._http = httpx2.AsyncClient(
             limits=httpx2.Limits(max_connections=200, max_keepalive_connections=0),
@@ -130,8 +133,8 @@ class Outbound:
             await response.aclose()
 
     async def _checked_address(self, url: str, asked: httpx2.URL) -> str:
-        """An address of the host, after all of them were found public."""
-        if not self._private_allowed and (reason := check_public_url(url)):
+        """An address of the host, after all of them were found public or are allowed."""
+        if not self._private_allowed and (reason := check_public_url(url, self._allowed)):
             raise OutboundRefused(f"has an address that {reason}")
         port = asked.port or (443 if asked.scheme == "https" else 80)
         try:
@@ -140,9 +143,13 @@ class Outbound:
             addresses = []
         if not addresses:
             raise OutboundRefused("has a host that does not exist")
-        if not self._private_allowed and not all(is_public_address(address) for address in addresses):
+        trusted = self._private_allowed or self._allowed.has_host(asked.host)
+        if not trusted and not all(map(self._may_be_reached, addresses)):
             raise OutboundRefused("has a host inside a private network")
         return addresses[0]
+
+    def _may_be_reached(self, address: str) -> bool:
+        return is_public_address(address) or self._allowed.has_address(address)
 
 
 async def _read(response: httpx2.Response, max_bytes: int, *, whole: bool) -> bytes:

@@ -1,5 +1,7 @@
 """The handlers that exist, as data. Importing this loads no SDK; `load_handler` does, on first use."""
 
+import asyncio
+import sys
 from functools import partial
 from importlib import import_module
 
@@ -14,20 +16,35 @@ _ENCODED_HERE = frozenset({"mp3", "opus", "flac", "wav", "pcm"})
 HANDLERS: dict[str, HandlerSpec] = {
     spec.name: spec
     for spec in (
-        HandlerSpec("openai.chat_completions", "text", "adapters.openai.chat:complete_chat"),
-        HandlerSpec("openai.responses", "text", "adapters.openai.responses:create_response"),
-        HandlerSpec("openai.embeddings", "embedding", "adapters.openai.embeddings:embed_texts"),
-        HandlerSpec("openai.speech", "speech", "adapters.openai.speech:speak_text", _OPENAI_FORMATS),
-        HandlerSpec("google.generate_content", "text", "adapters.google.generate:generate_content"),
-        HandlerSpec("google.embed_content", "embedding", "adapters.google.embeddings:embed_texts"),
-        HandlerSpec("google.speech", "speech", "adapters.google.speech:speak_text", _ENCODED_HERE),
-        HandlerSpec("anthropic.messages", "text", "adapters.anthropic.messages:create_message"),
+        HandlerSpec("openai.chat_completions", "text", "adapters.openai.chat:complete_chat", sdk="openai"),
+        HandlerSpec("openai.responses", "text", "adapters.openai.responses:create_response", sdk="openai"),
+        HandlerSpec("openai.embeddings", "embedding", "adapters.openai.embeddings:embed_texts", sdk="openai"),
+        HandlerSpec("openai.speech", "speech", "adapters.openai.speech:speak_text", _OPENAI_FORMATS, sdk="openai"),
+        HandlerSpec("google.generate_content", "text", "adapters.google.generate:generate_content", sdk="google.genai"),
+        HandlerSpec("google.embed_content", "embedding", "adapters.google.embeddings:embed_texts", sdk="google.genai"),
+        HandlerSpec("google.speech", "speech", "adapters.google.speech:speak_text", _ENCODED_HERE, sdk="google.genai"),
+        HandlerSpec("anthropic.messages", "text", "adapters.anthropic.messages:create_message", sdk="anthropic"),
         HandlerSpec("mistral.chat", "text", "adapters.mistral.chat:complete_chat"),
         HandlerSpec("mistral.embeddings", "embedding", "adapters.mistral.embeddings:embed_texts"),
         HandlerSpec("mistral.speech", "speech", "adapters.mistral.speech:speak_text", _ENCODED_HERE),
-        HandlerSpec("elevenlabs.text_to_speech", "speech", "adapters.elevenlabs.speech:speak_text", _ENCODED_HERE),
+        HandlerSpec(
+            "elevenlabs.text_to_speech",
+            "speech",
+            "adapters.elevenlabs.speech:speak_text",
+            _ENCODED_HERE,
+            sdk="elevenlabs.client",
+        ),
     )
 }
+
+
+async def import_handler(name: str) -> None:
+    """What the handler needs, imported in a thread on first use. An SDK takes a second, on a busy machine five: the
+    event loop goes on meanwhile, and the worker keeps its leases. A name that does not exist needs nothing."""
+    spec = HANDLERS.get(name)
+    wanted = (spec.sdk, spec.module) if spec else ()
+    if missing := [one for one in wanted if one and one not in sys.modules]:
+        await asyncio.to_thread(lambda: [import_module(one) for one in missing])
 
 
 def load_handler(name: str, pool: ProviderPool) -> Adapter:
@@ -35,6 +52,6 @@ def load_handler(name: str, pool: ProviderPool) -> Adapter:
     spec = HANDLERS.get(name)
     if spec is None:
         raise ConfigurationError(f"There is no handler {name!r}. Handlers: {', '.join(sorted(HANDLERS))}.")
-    module, _, function = spec.loader.partition(":")
-    adapter: Adapter = partial(getattr(import_module(module), function), pool)
+    function = spec.loader.partition(":")[2]
+    adapter: Adapter = partial(getattr(import_module(spec.module), function), pool)
     return partial(listen, adapter)

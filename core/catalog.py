@@ -141,7 +141,8 @@ class Project:
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """Everything routing and pricing need, indexed. Build it with `Catalog.of`. `paused`: no job is started."""
+    """Everything routing and pricing need, indexed. Build it with `Catalog.of`. `voices_of`: the providers' own names
+    of the voices in the table. `paused`: no job is started."""
 
     version: int
     providers: Mapping[str, Provider]
@@ -152,6 +153,7 @@ class Catalog:
     aliases: Mapping[tuple[str, UUID | None], Alias]
     voices: Mapping[tuple[str, str], Voice]
     voice_names: frozenset[str]
+    voices_of: Mapping[str, frozenset[str]]
     projects: Mapping[UUID, Project]
     paused: bool
 
@@ -175,6 +177,9 @@ class Catalog:
         by_id: dict[str, list[Model]] = {}
         for model in models:
             by_id.setdefault(model.model_id, []).append(model)
+        own_voices: dict[str, set[str]] = {}
+        for voice in voices:
+            own_voices.setdefault(voice.provider, set()).add(voice.provider_voice_id)
         by_model: dict[tuple[str, str], list[Price]] = {}
         for price in sorted(prices, key=lambda one: one.valid_from):
             by_model.setdefault((price.provider, price.model_id), []).append(price)
@@ -188,6 +193,7 @@ class Catalog:
             aliases={(one.alias, one.project_id): one for one in aliases},
             voices={(one.voice, one.provider): one for one in voices},
             voice_names=frozenset(one.voice for one in voices),
+            voices_of={name: frozenset(ids) for name, ids in own_voices.items()},
             projects={one.id: one for one in projects},
             paused=paused,
         )

@@ -21,6 +21,9 @@ class CacheSettings(Shape):
     """Whether and for how long answers are given again to identical requests."""
 
     mode: Literal["use", "off"] = "use"
+    openai: Literal["use", "off"] = Field(
+        "off", description="Whether the OpenAI-compatible API uses it where no header says so."
+    )
     ttl_s: Annotated[float, Field(gt=0, le=10 * 365 * 86_400, strict=False)] = Field(
         DEFAULT_TTL_S, description="How long an answer is given again; a week unless said."
     )

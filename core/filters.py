@@ -69,10 +69,18 @@ def find_request_fault(model: Model, request: JobRequest, catalog: Catalog) -> F
     needed = needed_capabilities(request)
     if needed and (missing := needed - model.capabilities):
         return "capability", f"lacks {', '.join(sorted(missing))}"
-    voice = request.voice
-    if voice is not None and voice in catalog.voice_names and (voice, model.provider) not in catalog.voices:
-        return "voice", f"{model.provider} has no voice {voice!r}"
+    if request.voice is not None and not _has_voice(model.provider, request.voice, catalog):
+        return "voice", f"{model.provider} has no voice {request.voice!r}"
     return _find_size_fault(model, request)
+
+
+def _has_voice(provider: str, voice: str, catalog: Catalog) -> bool:
+    """Not, where a semantic voice is not cast there, or where the name is known as another provider's own, such as
+    OpenAI's `alloy` to ElevenLabs. A name that nobody knows may be anybody's."""
+    if voice in catalog.voice_names:
+        return (voice, provider) in catalog.voices
+    own = catalog.voices_of.get(provider)
+    return own is None or voice in own or not any(voice in others for others in catalog.voices_of.values())
 
 
 def find_call_fault(

@@ -23,17 +23,20 @@ _NOT_ASKED = frozenset(
     {
         "project", "model", "prompt", "input", "messages", "stop", "requirements", "response_format", "metadata", "key",
         "after", "priority", "deadline_s", "run_at", "cache", "voice_policy",
+        "webhook_url",
     }
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class CachePolicy:
-    """`projects.settings.cache`. `max_entries`: beyond it the oldest go."""
+    """`projects.settings.cache`. `max_entries`: beyond it the oldest go. `openai`: what comes through the
+    OpenAI-compatible API uses it too, unasked."""
 
     on: bool = True
     ttl_s: float = DEFAULT_TTL_S
     max_entries: int = DEFAULT_MAX_ENTRIES
+    openai: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ def policy_of(project: Project | None) -> CachePolicy:
         on=said.get("mode") != "off",
         ttl_s=float(ttl_s) if isinstance(ttl_s, int | float) and ttl_s > 0 else DEFAULT_TTL_S,
         max_entries=most if isinstance(most, int) and most >= 0 else DEFAULT_MAX_ENTRIES,
+        openai=said.get("openai") == "use",
     )
 
 

@@ -1,11 +1,13 @@
-"""Which addresses the factory may be sent to by a caller: public ones, never the inside of a network.
+"""Which addresses the factory may be sent to by a caller: public ones, never the inside of a network, but for what the
+operator allows to webhooks by name (FACTORY_WEBHOOK_ALLOW).
 
 Used when a URL is accepted (no DNS) and again on the address that is really connected to (`adapters.outbound`).
 """
 
 import re
 import unicodedata
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import urlsplit
 
 _INSIDE_NAMES = ("localhost", "localdomain", "local", "internal", "intranet", "lan", "home.arpa")
@@ -14,7 +16,40 @@ _LOCAL_TRANSLATION = ip_network("64:ff9b:1::/48")
 _CLOUD_METADATA = frozenset({ip_address("168.63.129.16")})
 
 
-def check_public_url(url: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Allowed:
+    """What the operator allows: host names and addresses as URLs write them, and networks such as 10.1.0.0/16."""
+
+    hosts: frozenset[str] = frozenset()
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()
+
+    @classmethod
+    def of(cls, text: str) -> "Allowed":
+        """From a list with commas. Raises ValueError for what is neither a host nor a network."""
+        entries = [entry.strip().lower().rstrip(".") for entry in text.split(",") if entry.strip()]
+        networks = tuple(ip_network(entry) for entry in entries if "/" in entry)
+        hosts = frozenset(entry.strip("[]") for entry in entries if "/" not in entry)
+        if odd := sorted(host for host in hosts if not re.fullmatch(r"[a-z0-9._:-]+", host)):
+            raise ValueError(f"{odd[0]!r} is neither a host name, an address nor a network")
+        return cls(hosts, networks)
+
+    def has_host(self, host: str) -> bool:
+        """By its name, or as an address that is written out."""
+        plain = host.lower().rstrip(".").strip("[]")
+        return plain in self.hosts or self.has_address(plain)
+
+    def has_address(self, text: str) -> bool:
+        try:
+            address = ip_address(text.partition("%")[0])
+        except ValueError:
+            return False
+        return str(address) in self.hosts or any(address in network for network in self.networks)
+
+
+NOTHING = Allowed()
+
+
+def check_public_url(url: str, allowed: Allowed = NOTHING) -> str | None:
     """Why a URL from outside is refused, or None. Looks at the text alone: a name may still resolve inside."""
     if any(sign <= " " or sign in "\x7f\\" for sign in url):
         return "has a space, a backslash or a control character in it"
@@ -29,7 +64,17 @@ def check_public_url(url: str) -> str | None:
         return "names no host"
     if parts.username is not None or parts.password is not None:
         return "must not carry a user name or password"
-    return _check_host(host)
+    return None if allowed.has_host(host) else _check_host(host)
+
+
+def check_webhook_url(url: str, allowed: Allowed = NOTHING) -> str | None:
+    """As `check_public_url`; without TLS only where the operator allows the host."""
+    if fault := check_public_url(url, allowed):
+        return fault
+    parts = urlsplit(url)
+    if parts.scheme == "http" and not allowed.has_host(parts.hostname or ""):
+        return "must begin with https://; the operator may allow the host in FACTORY_WEBHOOK_ALLOW"
+    return None
 
 
 def is_public_address(text: str) -> bool:

@@ -63,13 +63,18 @@ class HandlerSpec:
     """A row of the adapter registry, as data for routing.
 
     `loader` is `module:function` of the coroutine that makes the call, imported on first use.
-    `formats` are the audio formats it can deliver, encoding on our side included.
+    `formats` are the audio formats it can deliver, encoding on our side included. `sdk` is the package it needs.
     """
 
     name: str
     kind: str
     loader: str
     formats: frozenset[str] = frozenset()
+    sdk: str = ""
+
+    @property
+    def module(self) -> str:
+        return self.loader.partition(":")[0]
 
 
 @dataclass(frozen=True, slots=True)

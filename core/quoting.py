@@ -6,11 +6,12 @@ from decimal import Decimal
 
 from core.budgets import Account, Budgets, Figures, bound_of, bound_usage, find_short, is_measured, likely_usage
 from core.estimates import AUDIO_TOKENS_PER_CHARACTER, CHARACTERS_PER_TOKEN
-from core.pricing import price_usage
+from core.pricing import price_most, price_usage
 from core.request import JobRequest, Kind
 from core.result import Usage
 from core.routing import Route
 from core.templates import count_references
+from core.tiers import asked_tier
 
 NOTHING = Decimal(0)
 ASSUMPTIONS = (
@@ -142,6 +143,7 @@ def _quote(
     number: int, one: Foreseen, figures: Figures, likely: Mapping[str, int], longest: Mapping[str, int]
 ) -> LineQuote:
     request, route = one.request, one.route
+    tier = asked_tier(request, route.model.provider, route.parameters)
     usage = _grown(likely_usage(request, route, figures), request, likely)
     mosts = [_most(request, route, figures, longest)]
     if one.planned.model is not route.model or one.planned.endpoint is not route.endpoint:
@@ -156,7 +158,7 @@ def _quote(
         model=route.model.model_id,
         usage=usage,
         measured=is_measured(request, route, figures),
-        expected_usd=price_usage(usage, route.price, route.endpoint.region),
+        expected_usd=price_usage(replace(usage, service_tier=tier), route.price, route.endpoint.region),
         most_usd=max(known) if len(known) == len(mosts) else None,
         reserve_usd=bound_of(request, one.planned, figures),
     )
@@ -167,8 +169,9 @@ def _for_nothing(quote: LineQuote) -> LineQuote:
 
 
 def _most(request: JobRequest, route: Route, figures: Figures, answers: Mapping[str, int]) -> Decimal | None:
+    tier = asked_tier(request, route.model.provider, route.parameters)
     usage = _grown(bound_usage(request, route, figures), request, answers)
-    return price_usage(usage, route.price, route.endpoint.region)
+    return price_most(usage, route.price, route.endpoint.region, tier)
 
 
 def _answers(lines: Sequence[Foreseen], figures: Figures, *, most: bool) -> dict[str, int]:

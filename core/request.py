@@ -151,6 +151,7 @@ class JobRequest(Shape):
     key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")] | None = None
     after: Annotated[list[str], Field(max_length=1000)] = []
     metadata: dict[str, Any] = {}
+    webhook_url: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
     def stored(self) -> dict[str, Any]:
         """The canonical form: snake_case, only what the caller said."""

@@ -31,21 +31,23 @@ FIELDS_OF = {
     Kind.embedding: frozenset({"input", "dimensions"}),
 }
 KIND_FIELDS = frozenset().union(*FIELDS_OF.values())
-LATER_FIELDS = {
-    "webhook_url": "webhooks are not served yet",
-}
+UNKNOWN_FIELD = "this field is not known here"
+MISSING_FIELD = "this field is needed"
 MOST_SPOKEN_CHARACTERS = 1_000_000
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 UNION_STEPS = re.compile(r"^(str|TextPart|ImagePart|text|image_url|constrained-str|dict\[.*|list\[.*|literal\[.*)$")
 
 
-def read_request(body: bytes, line: int | None = None) -> JobRequest | list[Problem]:
-    """One JSON object into a request; or every problem with it, with `line` for batch files."""
+def read_request(body: bytes, line: int | None = None, *, literal: bool = False) -> JobRequest | list[Problem]:
+    """One JSON object into a request; or every problem with it, with `line` for batch files. `literal`: the caller
+    knows of no templates, so that `{{name}}` is text like any other."""
     try:
         request = JobRequest.model_validate_json(body)
     except ValidationError as error:
         return problems_of(error, body, line)
     problems = [Problem(message, field, line) for field, message in _check(request, body)]
+    if not literal:
+        problems += [Problem(message, field, line) for field, message in _check_references(request)]
     return problems or request
 
 
@@ -61,19 +63,16 @@ def problems_of(error: ValidationError, body: bytes, line: int | None = None) ->
         if item["type"] == "missing":
             steps[-1] = to_snake(steps[-1])
         field = ".".join(steps) or None
-        found.setdefault(field, Problem(_say(item["type"], item["msg"], field), field, line))
+        found.setdefault(field, Problem(_say(item["type"], item["msg"]), field, line))
     return list(found.values())
 
 
-def _say(kind: str, message: str, field: str | None) -> str:
-    last = (field or "").rsplit(".", 1)[-1]
-    if last in LATER_FIELDS:
-        return LATER_FIELDS[last]
+def _say(kind: str, message: str) -> str:
     match kind:
         case "extra_forbidden":
-            return "this field is not known here"
+            return UNKNOWN_FIELD
         case "missing":
-            return "this field is needed"
+            return MISSING_FIELD
         case _:
             return message[:1].lower() + message[1:]
 
@@ -84,27 +83,28 @@ def _unreadable(body: bytes, message: str, line: int | None) -> Problem:
         parsed = json.loads(body)
     except (ValueError, RecursionError):
         return Problem(message.replace("Invalid JSON: ", "this is not JSON: "), None, line)
-    for field, text in _strings(parsed, ""):
+    for field, text in strings_in(parsed, ""):
         if any("\ud800" <= character <= "\udfff" for character in text):
             return Problem("the text holds a lone surrogate (half of a \\ud83d\\ude00 pair)", field, line)
     return Problem(message.replace("Invalid JSON: ", "this is not JSON: "), None, line)
 
 
-def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
+def strings_in(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Every text in a JSON value, names included, with its path."""
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, dict):
         for name, one in value.items():
             yield f"{path}.{name}".lstrip("."), str(name)
-            yield from _strings(one, f"{path}.{name}".lstrip("."))
+            yield from strings_in(one, f"{path}.{name}".lstrip("."))
     elif isinstance(value, list):
         for place, one in enumerate(value):
-            yield from _strings(one, f"{path}.{place}".lstrip("."))
+            yield from strings_in(one, f"{path}.{place}".lstrip("."))
 
 
 def _check(request: JobRequest, body: bytes) -> Iterator[tuple[str, str]]:
     if b"\\u0000" in body:
-        for field, text in _strings(request.stored(), ""):
+        for field, text in strings_in(request.stored(), ""):
             if "\x00" in text:
                 yield field, "the text holds a NUL character"
     yield from _check_kind(request)
@@ -112,11 +112,14 @@ def _check(request: JobRequest, body: bytes) -> Iterator[tuple[str, str]]:
     yield from _check_images(request)
     if request.output_schema is not None and (fault := find_schema_fault(request.output_schema)):
         yield "response_format.json_schema.schema", fault
+    if request.run_at is not None and request.run_at.tzinfo is None:
+        yield "run_at", "the time needs a zone, such as 2026-12-24T18:00:00Z"
+
+
+def _check_references(request: JobRequest) -> Iterator[tuple[str, str]]:
     for key, field in find_references(request).items():
         if key not in request.after:
             yield field, f"refers to {{{{{key}…}}}}, which is not named in after"
-    if request.run_at is not None and request.run_at.tzinfo is None:
-        yield "run_at", "the time needs a zone, such as 2026-12-24T18:00:00Z"
 
 
 def _check_kind(request: JobRequest) -> Iterator[tuple[str, str]]:

@@ -8,10 +8,11 @@ from functools import cache
 from pathlib import Path
 
 import orjson
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import ConfigurationError
+from core.outbound import Allowed
 
 PROVIDER_KEY_NAMES = (
     "OPENAI_API_KEY",
@@ -41,6 +42,7 @@ class Settings(BaseSettings):
     api_key: str | None = None
     secret_key: str | None = None
     emulator_url: str | None = None
+    webhook_allow: str = ""
     lease_s: float = Field(default=9.0, ge=1, le=600)
     worker_pools: str = Field(default="text,speech", pattern="^(text|speech)(,(text|speech))*$")
     worker_slots: int = Field(default=20, ge=1, le=10_000)
@@ -64,6 +66,17 @@ class Settings(BaseSettings):
         """Kinds of work that a worker takes; the first goes first."""
         return tuple(dict.fromkeys(self.worker_pools.split(",")))
 
+    @field_validator("webhook_allow")
+    @classmethod
+    def _readable(cls, text: str) -> str:
+        Allowed.of(text)
+        return text
+
+    @property
+    def webhooks_allowed(self) -> Allowed:
+        """Hosts and networks that webhooks may go to although they are inside, or speak no TLS."""
+        return Allowed.of(self.webhook_allow)
+
     @property
     def storage_place(self) -> str:
         """Where audio goes: a directory or a URL."""
@@ -71,7 +84,8 @@ class Settings(BaseSettings):
 
 
 def read_secret(settings: Settings) -> bytes:
-    """What links are signed with: FACTORY_SECRET_KEY, else a file under `home` that the first process makes.
+    """What links and webhooks are signed with: FACTORY_SECRET_KEY, else a file under `home` that the first
+    process makes.
 
     Raises ConfigurationError where there is neither: then nothing is signed, and no signature is believed.
     """

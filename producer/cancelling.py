@@ -6,8 +6,9 @@ from core.errors import Conflict, NotFound
 from core.result import JobError
 from producer.composition import Services
 from producer.submit import Caller
-from sql.jobs import cancel_batch, cancel_job, fail_dependents
-from sql.reading import read_batch, read_job
+from sql.batches import cancel_batch, cancel_validating, drop_lines, mark_cancelled, read_batch
+from sql.jobs import JobState, cancel_job, fail_dependents
+from sql.reading import read_job
 
 
 async def stop_job(services: Services, caller: Caller, job_id: UUID) -> None:
@@ -33,6 +34,12 @@ async def stop_batch(services: Services, caller: Caller, batch_id: UUID) -> None
     """Every job of the batch that is not over."""
     if await read_batch(services.database, batch_id, caller.project_id) is None:
         raise NotFound
-    changed = await cancel_batch(services.database, batch_id, caller.project_id, None)
+    changed: list[JobState] = []
+    async with services.database.acquire() as connection, connection.transaction():
+        if await cancel_validating(connection, batch_id, caller.project_id):
+            await drop_lines(connection, batch_id)
+        else:
+            changed = await cancel_batch(connection, batch_id, caller.project_id, None)
+            await mark_cancelled(connection, batch_id, caller.project_id, None)
     await services.cancels.publish(*(one.id for one in changed if one.state == "cancelling"))
     await services.wakeups.publish(batch_id, *(one.id for one in changed))

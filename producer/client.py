@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import shutil
+import tempfile
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import factory_client
 import httpx
-from factory_client.calls import Call, get, key_of, place, post, said
+from factory_client.batches import UPLOAD_PATIENCE_S
+from factory_client.calls import Body, Call, get, key_of, place, post, said
 from factory_client.saving import saving
 
 from core.errors import (
@@ -100,21 +103,35 @@ class FactoryClient:
 
     async def submit_batch(
         self,
-        jobs: Sequence[Mapping[str, Any]] | bytes,
+        jobs: Sequence[Mapping[str, Any]],
         *,
         name: str | None = None,
         metadata: Mapping[str, Any] | None = None,
         max_cost_usd: Any = None,
         idempotency_key: str | None = None,
     ) -> dict[str, Any]:
-        """All or none. `jobs` are Requests, or the bytes of a JSONL file, whose line numbers the errors then name;
-        a file carries nothing but its lines."""
-        key = key_of(idempotency_key)
-        if isinstance(jobs, bytes):
-            return await self._ask(post("/v1/job-batches", jobs, LINES_TYPE, key=key))
+        """Requests, all or none."""
         more = {"name": name, "metadata": metadata, "max_cost_usd": max_cost_usd}
         body = {"jobs": list(jobs)} | {field: value for field, value in more.items() if value is not None}
-        return await self._ask(post("/v1/job-batches", dump_json(body), key=key))
+        return await self._ask(post("/v1/job-batches", dump_json(body), key=key_of(idempotency_key)))
+
+    async def send_batch(
+        self, file: BinaryIO, *, on_error: str = "reject", idempotency_key: str | None = None
+    ) -> dict[str, Any]:
+        """JSONL, whose line numbers the errors then name; what cannot be read twice is kept in a file until it is sent.
+        A long one is `validating` first."""
+        with tempfile.TemporaryFile() as kept:
+            if not file.seekable():
+                await asyncio.to_thread(shutil.copyfileobj, file, kept)
+            body = Body(file if file.seekable() else kept)
+            call = post("/v1/job-batches", body, LINES_TYPE, key=key_of(idempotency_key), on_error=on_error)
+            return await self._ask(replace(call, patience_s=UPLOAD_PATIENCE_S))
+
+    async def batch_errors(self, batch_id: str, most: int) -> list[dict[str, Any]]:
+        """The first lines that made no job, each with its problems."""
+        answer = await self._get(place("job-batches", batch_id, "/errors"), {"limit": most})
+        found: list[dict[str, Any]] = answer["data"]
+        return found
 
     async def quote(
         self, jobs: Sequence[Mapping[str, Any]] | bytes, *, max_cost_usd: Any = None, lines: bool = False
@@ -133,7 +150,7 @@ class FactoryClient:
         """The Batch now, at its changes (twice a second at most), and every few seconds without one, until its end."""
         batch = await self.get_batch(batch_id)
         yield batch
-        while batch["status"] == "in_progress":
+        while batch["finished_at"] is None:
             await asyncio.sleep(BREATH_S)
             batch = await self.get_batch(batch_id, POLL_S, batch["sequence"])
             yield batch
@@ -146,6 +163,12 @@ class FactoryClient:
         """The Jobs of a batch in the order of its lines, with calls and answers."""
         with told_as_ours():
             return [load_json_exact(line) async for line in self._client.lines(_results(batch_id))]
+
+    async def stream_results(self, batch_id: str, status: str | None = None) -> AsyncIterator[bytes]:
+        """A line of JSON for every job that is over."""
+        with told_as_ours():
+            async for line in self._client.lines(get(place("job-batches", batch_id, "/results"), status=status)):
+                yield line + b"\n"
 
     async def save_results(self, batch_id: str, path: Path) -> None:
         """`batch_results` as JSONL in a file, which appears whole or not at all."""
@@ -183,6 +206,20 @@ class FactoryClient:
         """The variants of a weighted alias beside each other; times are RFC 3339."""
         return await self._get(place("experiments", alias), {"since": since, "until": until})
 
+    async def webhooks(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, Any] | None = None,
+    ) -> dict[str, Any]:
+        """What `/v1/webhook…` answers; `path` is what follows: `-endpoints`, `-deliveries`, `-secret` and so on."""
+        content = dump_json(body) if body is not None else b""
+        call = Call(
+            method, f"/v1/webhook{path}", said(query or {}), {"content-type": JSON_TYPE}, content, patience_s=60
+        )
+        return await self._ask(replace(call, repeatable=method == "GET"))
+
     async def administer(
         self,
         method: str,
@@ -203,7 +240,7 @@ class FactoryClient:
         with told_as_ours():
             answer = await self._client.request(call, retry_for_s=PATIENCE_S if self._reached else 0)
         try:
-            parsed: dict[str, Any] = load_json_exact(answer.body)
+            parsed: dict[str, Any] = load_json_exact(answer.body or b"{}")
         except ValueError as error:
             raise FactoryError(f"{self._where} answers, but not as a factory does") from error
         self._reached = True

@@ -13,6 +13,8 @@ from broker.wakeups import CANCELS, Wakeups
 from core.health import BreakerRule
 from core.looper import Looper
 from core.settings import Settings, has_provider_keys, require_urls
+from producer.intake.intake import EVERY_S as INTAKE_EVERY_S
+from producer.intake.intake import Intake
 from producer.limiting import ProjectLimits
 from producer.reserving import Reserver
 from producer.submit import Submitter
@@ -32,6 +34,7 @@ class Services:
     cancels: Wakeups
     queue: JobQueue
     submitter: Submitter
+    intake: Intake
     limiter: Limiter
     figures: FiguresFollower
     storage: Store
@@ -62,6 +65,22 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         figures = FiguresFollower(database)
         await figures.start()
         stack.push_async_callback(figures.stop)
+        limits = ProjectLimits(limiter, catalog)
+        submitter = Submitter(
+            database,
+            queue,
+            catalog,
+            storage,
+            limits,
+            Reserver(database, catalog, figures),
+            allowed=settings.webhooks_allowed,
+            emulated=settings.emulator_url is not None and not has_provider_keys(),
+        )
+        intake = Intake(database, submitter, limits, wakeups)
+        stack.push_async_callback(intake.stop)
+        left_over = Looper("batches", intake.step, INTAKE_EVERY_S)
+        left_over.start()
+        stack.push_async_callback(left_over.stop)
         yield Services(
             settings=settings,
             database=database,
@@ -70,15 +89,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             wakeups=wakeups,
             cancels=Wakeups(redis, CANCELS),
             queue=queue,
-            submitter=Submitter(
-                database,
-                queue,
-                catalog,
-                storage,
-                ProjectLimits(limiter, catalog),
-                Reserver(database, catalog, figures),
-                emulated=settings.emulator_url is not None and not has_provider_keys(),
-            ),
+            submitter=submitter,
+            intake=intake,
             limiter=limiter,
             figures=figures,
             storage=storage,

@@ -1,8 +1,9 @@
 """A project's requests and tokens a minute, held at the edge: before a job is accepted."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextvars import ContextVar
+from itertools import islice
 from uuid import UUID
 
 from broker.limits import Limiter
@@ -12,6 +13,7 @@ from core.request import JobRequest
 from sql.following import CatalogFollower
 
 SHOWN: ContextVar[dict[str, str] | None] = ContextVar("limit_headers", default=None)
+PAGE = 1000
 _WORDS = {"requests": "requests_per_minute", "tokens": "tokens_per_minute"}
 
 
@@ -25,19 +27,28 @@ class ProjectLimits:
     async def admit(self, project_id: UUID, jobs: Mapping[UUID, JobRequest]) -> None:
         """All of the jobs, or none. Raises RateLimited that says when to come again, or RequestRefused for what is
         larger than the limit by itself. The answer's headers are put into SHOWN."""
-        project = self._catalog.current.projects.get(project_id)
-        limits = Limits.of(project.settings.get("limits")) if project else Limits()
-        edge = Limits(limits.requests_per_minute, limits.tokens_per_minute)
+        if self.holds(project_id):
+            tokens = {job_id: tokens_asked(request) for job_id, request in jobs.items()}
+            await self.admit_counted(project_id, len(tokens), sum(tokens.values()), tokens.items())
+
+    def holds(self, project_id: UUID) -> bool:
+        """Has this project any limit?"""
+        return bool(self._edge_of(project_id))
+
+    async def admit_counted(
+        self, project_id: UUID, requests: int, tokens: int, parts: Iterable[tuple[UUID, int]]
+    ) -> None:
+        """`admit`, where the tokens of each job are counted already: in all, and in parts."""
+        edge = self._edge_of(project_id)
         if not edge:
             return
-        tokens = {job_id: tokens_asked(request) for job_id, request in jobs.items()}
-        _refuse_larger(edge, len(jobs), sum(tokens.values()))
+        _refuse_larger(edge, requests, tokens)
         scope = Scope(project_scope(project_id), edge)
-        answer = await self._limiter.take("", [scope], requests=len(jobs), tokens=sum(tokens.values()))
+        answer = await self._limiter.take("", [scope], requests=requests, tokens=tokens)
         _show(answer)
         if isinstance(answer, Refused):
-            asked = f"{len(jobs)} requests" if len(jobs) > 1 else "a request"
-            what = asked if answer.dimension == "requests" else f"about {sum(tokens.values())} tokens"
+            asked = f"{requests} requests" if requests > 1 else "a request"
+            what = asked if answer.dimension == "requests" else f"about {tokens} tokens"
             wait_s = answer.wait_s or 0.0
             raise RateLimited(
                 f"the project has {answer.limit} {answer.dimension} a minute, and no room for {what} yet; "
@@ -45,7 +56,14 @@ class ProjectLimits:
                 wait_s,
             )
         if edge.tokens_per_minute:
-            await self._limiter.remember(answer, {str(job_id): count for job_id, count in tokens.items()})
+            left = iter(parts)
+            while page := {str(job_id): count for job_id, count in islice(left, PAGE)}:
+                await self._limiter.remember(answer, page)
+
+    def _edge_of(self, project_id: UUID) -> Limits:
+        project = self._catalog.current.projects.get(project_id)
+        limits = Limits.of(project.settings.get("limits")) if project else Limits()
+        return Limits(limits.requests_per_minute, limits.tokens_per_minute)
 
 
 def _refuse_larger(limits: Limits, requests: int, tokens: int) -> None:

@@ -27,7 +27,8 @@ from core.request import Kind
 from core.settings import has_provider_keys
 from producer.budgeting import present_budget
 from producer.composition import Services
-from producer.submit import BatchOrder, Caller
+from producer.intake.order import BatchOrder, check_order
+from producer.submit import Caller
 from sql.budgets import read_account
 from sql.cache import find_cached, select_cached_audio
 
@@ -45,7 +46,10 @@ class Quote:
 async def make_quote(services: Services, caller: Caller, order: BatchOrder, *, in_batch: bool = True) -> Quote:
     """Raises what a submit would raise for these lines. Not `in_batch`: for a job of its own."""
     now = utc_now()
-    services.submitter.check(caller, order.requests, now, in_batch=in_batch)
+    if in_batch:
+        check_order(services.submitter, caller, order, now)
+    else:
+        services.submitter.check(caller, order.requests[0], now)
     health, router = await read_health(services), services.catalog.router
     uses = [services.submitter.cache_use(caller, one, in_batch=in_batch) for one in order.requests]
     shared = [use.fingerprint if use and use.looks_up else None for use in uses]

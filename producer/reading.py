@@ -6,11 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from core.errors import NotFound
+from core.presenting import TERMINAL, present_batch, present_job
 from producer.composition import Services
-from producer.presenting import TERMINAL, present_batch, present_job
 from producer.submit import Caller
+from sql.batches import read_batch
 from sql.calls import select_calls
-from sql.reading import read_batch, read_job, read_queue_place
+from sql.reading import read_job, read_queue_place
 
 LOOK_AGAIN_S = 1.0
 
@@ -39,7 +40,16 @@ async def load_job(services: Services, caller: Caller, job_id: UUID) -> dict[str
 
 
 async def wait_for_job(services: Services, caller: Caller, job_id: UUID, wait_s: float) -> dict[str, Any]:
-    """The Job once it is over, or as it is after `wait_s`. A lost wake-up costs a second, no more."""
+    """The Job once it is over, or as it is after `wait_s`."""
+    row = await wait_for_row(services, caller, job_id, wait_s)
+    if row["state"] in TERMINAL and row["started_at"] is None:  # never called a provider
+        return present_job(row, [], caller.project)
+    return await load_job(services, caller, job_id)
+
+
+async def wait_for_row(services: Services, caller: Caller, job_id: UUID, wait_s: float) -> dict[str, Any]:
+    """The job's row (of `read_job`) once it is over, or as it is after `wait_s`. A lost wake-up costs a second, no
+    more. Raises NotFound, also for a job of another project."""
     until = time.monotonic() + wait_s
     with services.wakeups.waiting_for(job_id) as changed:
         while True:
@@ -48,10 +58,8 @@ async def wait_for_job(services: Services, caller: Caller, job_id: UUID, wait_s:
             if row is None:
                 raise NotFound
             left_s = until - time.monotonic()
-            if row["state"] in TERMINAL and row["started_at"] is None:  # never called a provider
-                return present_job(row, [], caller.project)
             if row["state"] in TERMINAL or left_s <= 0:
-                return await load_job(services, caller, job_id)
+                return row
             await _changed_within(changed, min(left_s, LOOK_AGAIN_S))
 
 
@@ -69,7 +77,7 @@ async def wait_for_batch(
             batch = present_batch(row)
             left_s = until - time.monotonic()
             news = batch["sequence"] != seen if seen is not None else False
-            if batch["status"] != "in_progress" or news or left_s <= 0:
+            if batch["finished_at"] is not None or news or left_s <= 0:
                 return batch
             await _changed_within(changed, min(left_s, LOOK_AGAIN_S))
 

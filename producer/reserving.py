@@ -66,6 +66,17 @@ class Reserver:
                 held += row["reserved_usd"]
         return refused
 
+    async def reserve_whole(self, db: Executor, project_id: UUID, wanted: Decimal) -> None:
+        """For many new jobs at once, whose rows are in this transaction already: all or none. Raises BudgetReached."""
+        budgets = self.budgets(project_id)
+        if budgets is None or not budgets.is_hard:
+            return
+        await lock_budget(db, project_id)
+        account = await read_account(db, project_id, None)
+        if short := find_short(account, budgets, wanted, account.reserved - wanted):
+            await self._tell(project_id, short.period, str(short))
+            raise BudgetReached(str(short))
+
     async def _tell(self, project_id: UUID, period: Period, message: str) -> None:
         """Once per period from this process; the alert counts over all."""
         project = self._catalog.current.projects[project_id].name

@@ -13,26 +13,28 @@ from redis.exceptions import RedisError
 from broker.queue import JobQueue, Ticket, pool_of, score_of
 from core.batcher import Batcher
 from core.clock import utc_now
-from core.errors import BudgetReached, FactoryError, Forbidden, IdempotencyConflict, Problem, RequestRefused
+from core.errors import BudgetReached, Forbidden, IdempotencyConflict, Problem, RequestRefused
 from core.explaining import why_no_route
 from core.fingerprint import CacheUse, cache_use, is_asked_at_submit
-from core.graph import find_cycle
 from core.health import Health
-from core.ids import new_id
+from core.ids import id_of_line, new_id
 from core.jsonio import dump_json
 from core.logging import get_logger
+from core.outbound import Allowed, check_webhook_url
 from core.request import JobRequest
 from producer.limiting import ProjectLimits
 from producer.reserving import Reserver
-from sql.cache import answer_from_cache, forget_entry, select_cached_audio
+from sql.batches import select_batch_queue
+from sql.cache import answer_from_cache, find_cached, forget_entry, select_cached_audio
 from sql.following import CatalogFollower
-from sql.jobs import claim_idempotency_key, insert_batch, insert_jobs, release_dependents
+from sql.jobs import OpenJob, claim_idempotency_key, insert_jobs
 from sql.patience import is_about_one
 from sql.pool import Database
 from sql.statements import Executor
 from storage.store import Store
 
 KEY_LIFE = timedelta(hours=24)
+PAGE = 1000
 
 
 class ContextTooLong(RequestRefused):
@@ -68,16 +70,6 @@ class Idempotency:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchOrder:
-    """Jobs that belong together."""
-
-    requests: Sequence[JobRequest]
-    name: str | None = None
-    metadata: Mapping[str, Any] | None = None
-    max_cost_usd: Decimal | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class _Made:
     """Rows that are left to be done, when they were made, and those for which there was no money."""
 
@@ -102,28 +94,38 @@ class Submitter:
         limits: ProjectLimits,
         reserver: Reserver,
         *,
+        allowed: Allowed,
         emulated: bool,
     ) -> None:
-        """`emulated`: shipped endpoints are served by the emulator, so its answers are looked for."""
+        """`allowed`: what `webhook_url` may name beside the open internet. `emulated`: shipped endpoints are served by
+        the emulator, so its answers are looked for."""
         self._database = database
         self._queue = queue
         self._catalog = catalog
         self._storage = storage
         self._limits = limits
         self._reserver = reserver
+        self._allowed = allowed
         self._emulated = emulated
         self._batcher: Batcher[Mapping[str, Any], BudgetReached | None] = Batcher(
             self._submit_group, is_about_one=is_about_one
         )
 
-    async def submit(self, caller: Caller, request: JobRequest, idempotency: Idempotency | None = None) -> UUID:
-        """One job; the id of the earlier one when the idempotency key was used with the same body."""
+    async def submit(
+        self,
+        caller: Caller,
+        request: JobRequest,
+        idempotency: Idempotency | None = None,
+        sent_hash: bytes | None = None,
+    ) -> UUID:
+        """One job; the id of the earlier one when the idempotency key was used with the same body. `sent_hash`: by
+        which a client's retry that has no such key finds it."""
         now = utc_now()
         if request.after:
             raise RequestRefused.of([Problem("goes with a batch: a single job comes after nothing", "after")])
-        self.check(caller, [request], now)
+        self.check(caller, request, now)
         job_id = new_id()
-        row = self._row(caller, request, job_id)
+        row = self._row(caller, request, job_id) | {"sent_hash": sent_hash.hex() if sent_hash else None}
         if idempotency is None:
             await self._limits.admit(caller.project_id, {job_id: request})
             await self._add(row)
@@ -161,71 +163,59 @@ class Submitter:
         """A new job that asks the same as a job that is over (a row of `read_job`); `retry_of` names that one. Answers
         that its prompt refers to are those of the jobs it came after."""
         request = JobRequest.model_validate_json(dump_json(earlier["request"]))
-        self.check(caller, [request], utc_now())
+        self.check(caller, request, utc_now())
         row = self._row(caller, request, new_id()) | {"retry_of": earlier["id"], "after": _uuids(earlier["after"])}
         job_id: UUID = row["id"]
         await self._limits.admit(caller.project_id, {job_id: request})
         await self._add(row)
         return job_id
 
-    async def submit_batch(self, caller: Caller, order: BatchOrder, idempotency: Idempotency | None = None) -> UUID:
-        """Many jobs, all or none. Raises RequestRefused with the line of every problem."""
-        now = utc_now()
-        self.check(caller, order.requests, now, in_batch=True)
-        ids = {request.key: new_id() for request in order.requests if request.key is not None}
-        batch_id = new_id()
-        rows = [
-            self._row(
-                caller,
-                request,
-                ids[request.key] if request.key is not None else new_id(),
-                batch_id=batch_id,
-                line=line,
-                after=[ids[key] for key in dict.fromkeys(request.after)],
-            )
-            for line, request in enumerate(order.requests, start=1)
-        ]
-        async with self._database.acquire() as connection, connection.transaction():
-            if idempotency is not None:
-                answer = await claim_idempotency_key(
-                    connection, caller.project_id, *_hashes(idempotency), None, batch_id, now + KEY_LIFE, now
-                )
-                if answer.request_hash != _hashes(idempotency)[1]:
-                    raise IdempotencyConflict
-                if answer.batch_id is not None and answer.batch_id != batch_id:
-                    return answer.batch_id
-            await self._limits.admit(
-                caller.project_id, {row["id"]: one for row, one in zip(rows, order.requests, strict=True)}
-            )
-            await insert_batch(
-                connection,
-                batch_id,
-                caller.project_id,
-                order.name,
-                len(rows),
-                order.max_cost_usd,
-                dict(order.metadata or {}),
-            )
-            made = await self._insert(connection, rows)
-            made.raise_if_refused()
-            answered = {row["id"] for row in rows} - {row["id"] for row in made.rows}
-            released = await release_dependents(connection, list(answered), None) if answered else []
-        free = {job.id for job in released if job.state == "queued"}
-        await self._hand_over([row for row in made.rows if row["state"] == "queued" or row["id"] in free], made.at)
-        return batch_id
+    def prepare(
+        self, caller: Caller, request: JobRequest, batch_id: UUID, line: int, after: Sequence[UUID], now: datetime
+    ) -> dict[str, Any]:
+        """The row of a job of a batch. Raises RequestRefused, Forbidden, or BudgetReached where its price is not known
+        and has to be."""
+        self.check(caller, request, now)
+        return self._row(caller, request, id_of_line(batch_id, line), batch_id=batch_id, line=line, after=after)
+
+    async def make(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> tuple[set[UUID], Decimal]:
+        """Insert prepared rows of one project, some or many, in a transaction that `reserve` ends. Which of them the
+        cache answered, and what the others may cost."""
+        fingerprints = [bytes.fromhex(row["fingerprint"]) for row in rows if row["fingerprint"]]
+        known = await find_cached(db, rows[0]["project_id"], fingerprints) if fingerprints else set()
+        hexes = {one.hex() for one in known}
+        answered, left = await self._look_up(db, [row for row in rows if row["fingerprint"] in hexes])
+        left += [dict(row) for row in rows if row["fingerprint"] not in hexes]
+        if left:
+            await insert_jobs(db, left)
+        return answered, sum((row["reserved_usd"] or Decimal(0) for row in left), Decimal(0))
+
+    async def reserve(self, db: Executor, caller: Caller, wanted: Decimal) -> None:
+        """What all jobs made in this transaction may cost, at once. Raises BudgetReached."""
+        await self._reserver.reserve_whole(db, caller.project_id, wanted)
+
+    async def hand_over_batch(self, batch_id: UUID, lines: int) -> None:
+        """Every queued job of a batch, page by page."""
+        for start in range(0, lines, PAGE):
+            jobs = await select_batch_queue(self._database, batch_id, start, start + PAGE)
+            if not await self._put_in_line([self._ticket_of(job) for job in jobs]):
+                return
 
     async def _insert(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> "_Made":
-        """What the cache answers is completed as it is made, and costs nothing."""
-        await self._forget_lost_audio(db, rows)
-        asked = [dict(row) for row in rows if row["fingerprint"]]
-        answered = await answer_from_cache(db, asked) if asked else set()
-        left = [dict(row) for row in rows if row["id"] not in answered]
+        _, left = await self._look_up(db, rows)
         refused: dict[UUID, BudgetReached] = {}
         for project_id in sorted({row["project_id"] for row in left if row["reserved_usd"] is not None}):
             mine = [row for row in left if row["project_id"] == project_id]
             refused |= await self._reserver.reserve(db, project_id, mine)
         left = [row for row in left if row["id"] not in refused]
         return _Made(left, await insert_jobs(db, left) if left else utc_now(), refused)
+
+    async def _look_up(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> tuple[set[UUID], list[dict[str, Any]]]:
+        """What the cache answers is completed as it is made, and costs nothing; what is left."""
+        await self._forget_lost_audio(db, rows)
+        asked = [dict(row) for row in rows if row["fingerprint"]]
+        answered = await answer_from_cache(db, asked) if asked else set[UUID]()
+        return answered, [dict(row) for row in rows if row["id"] not in answered]
 
     async def _forget_lost_audio(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> None:
         """A recording that somebody deleted from the store is no answer."""
@@ -238,28 +228,12 @@ class Submitter:
                 if not await self._storage.has(key):
                     await forget_entry(db, project_id, fingerprint)
 
-    def check(self, caller: Caller, requests: Sequence[JobRequest], now: datetime, *, in_batch: bool = False) -> None:
-        """Everything that can be said before a job is accepted; raises RequestRefused."""
-        problems: list[Problem] = []
-        refusals: list[FactoryError] = []
-        for line, request in enumerate(requests, start=1):
-            if request.project is not None and request.project != caller.project:
-                raise Forbidden(
-                    f"project: this key belongs to project {caller.project!r}, not {request.project[:100]!r}"
-                )
-            try:
-                self._check_routes(caller, request, now)
-            except RequestRefused as error:
-                refusals.append(error)
-                problems.append(Problem(error.message, None if ":" in error.message[:20] else "model", line))
-        if in_batch:
-            problems += _check_keys(requests)
-        elif refusals:
-            raise refusals[0]
-        if problems:
-            raise RequestRefused.of(problems)
-
-    def _check_routes(self, caller: Caller, request: JobRequest, now: datetime) -> None:
+    def check(self, caller: Caller, request: JobRequest, now: datetime) -> None:
+        """Everything that can be said before a job is accepted. Raises RequestRefused, Forbidden."""
+        if request.project is not None and request.project != caller.project:
+            raise Forbidden(f"project: this key belongs to project {caller.project!r}, not {request.project[:100]!r}")
+        if request.webhook_url and (fault := check_webhook_url(request.webhook_url, self._allowed)):
+            raise RequestRefused.of([Problem(fault, "webhook_url")])
         plan = self._catalog.router.plan(request, caller.project_id, Health(), now)
         if plan.routes:
             return
@@ -309,23 +283,42 @@ class Submitter:
         return cache_use(request, catalog, caller.project_id, emulated=self._emulated, in_batch=in_batch)
 
     async def _hand_over(self, rows: Sequence[Mapping[str, Any]], made_at: datetime) -> None:
+        await self._put_in_line([self._ticket(row, made_at) for row in rows])
+
+    async def _put_in_line(self, tickets: Sequence[Ticket]) -> bool:
         """The fast path. When Redis is away the jobs are durable all the same: a duty hands them over later."""
         try:
-            await self._queue.hand_over([self._ticket(row, made_at) for row in rows])
+            await self._queue.hand_over(tickets)
         except (RedisError, OSError) as error:
-            get_logger(__name__).warning("hand-over put off", jobs=len(rows), error=type(error).__name__)
+            get_logger(__name__).warning("hand-over put off", jobs=len(tickets), error=type(error).__name__)
+            return False
+        return True
 
     def _ticket(self, row: Mapping[str, Any], made_at: datetime) -> Ticket:
-        project = self._catalog.current.projects.get(row["project_id"])
         return Ticket(
             id=row["id"],
             fence=0,
             pool=pool_of(row["kind"]),
             project=row["project_id"],
-            weight=project.weight if project else 100,
+            weight=self._weight_of(row["project_id"]),
             score=score_of(row["priority"], made_at),
             delay_s=(row["run_at"] - made_at).total_seconds() if row["run_at"] else 0.0,
         )
+
+    def _ticket_of(self, job: OpenJob) -> Ticket:
+        return Ticket(
+            id=job.id,
+            fence=job.fence,
+            pool=pool_of(job.kind),
+            project=job.project_id,
+            weight=self._weight_of(job.project_id),
+            score=score_of(job.priority, job.created_at),
+            delay_s=job.wait_s,
+        )
+
+    def _weight_of(self, project_id: UUID) -> int:
+        project = self._catalog.current.projects.get(project_id)
+        return project.weight if project else 100
 
 
 def _hashes(idempotency: Idempotency) -> tuple[bytes, bytes]:
@@ -335,23 +328,3 @@ def _hashes(idempotency: Idempotency) -> tuple[bytes, bytes]:
 def _uuids(ids: Sequence[UUID]) -> str:
     """An array as jsonb_to_recordset reads it."""
     return "{" + ",".join(map(str, ids)) + "}"
-
-
-def _check_keys(requests: Sequence[JobRequest]) -> list[Problem]:
-    lines: dict[str, int] = {}
-    problems = []
-    for line, request in enumerate(requests, start=1):
-        if request.key is not None and lines.setdefault(request.key, line) != line:
-            problems.append(Problem(f"the key {request.key!r} is that of line {lines[request.key]} too", "key", line))
-    for line, request in enumerate(requests, start=1):
-        problems += [
-            Problem(f"no job of this batch has the key {name!r}", f"after.{place}", line)
-            for place, name in enumerate(request.after)
-            if name not in lines
-        ]
-    if not problems:
-        names = {request.key or f" line {line}": request.after for line, request in enumerate(requests, start=1)}
-        if cycle := find_cycle(names):
-            circle = " → ".join([*cycle, cycle[0]])
-            problems.append(Problem(f"these jobs wait for each other: {circle}", "after", lines.get(cycle[0])))
-    return problems

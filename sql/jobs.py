@@ -98,18 +98,6 @@ class IdempotentAnswer:
     batch_id: UUID | None
 
 
-async def insert_batch(
-    db: Executor,
-    batch_id: UUID,
-    project_id: UUID,
-    name: str | None,
-    total: int,
-    max_cost_usd: Decimal | None,
-    metadata: dict[str, Any],
-) -> None:
-    await db.execute(statement("insert_batch"), batch_id, project_id, name, total, max_cost_usd, metadata)
-
-
 async def insert_jobs(db: Executor, rows: list[dict[str, Any]]) -> datetime:
     """Many jobs in one INSERT; the keys of a row are the columns named in the statement. When they were made."""
     made: datetime = await db.fetchval(statement("insert_jobs"), rows)
@@ -139,6 +127,14 @@ async def claim_idempotency_key(
     )
     assert row is not None
     return IdempotentAnswer(**row)
+
+
+async def find_sent_job(
+    db: Executor, project_id: UUID, sent_hash: bytes, within_s: float, now: datetime | None
+) -> UUID | None:
+    """The youngest job made of these very bytes that is not over, or has been for at most `within_s`."""
+    found: UUID | None = await db.fetchval(statement("find_sent_job"), project_id, sent_hash, within_s, now)
+    return found
 
 
 async def start_jobs(db: Executor, job_ids: list[UUID], tokens: list[int], now: datetime | None) -> list[StartedJob]:
@@ -197,7 +193,3 @@ async def cancel_job(db: Executor, job_id: UUID, project_id: UUID, now: datetime
     """`cancelled` at once when it was not running, else `cancelling`; None when it is over or not there."""
     row = await db.fetchrow(statement("cancel_job"), job_id, project_id, now)
     return JobState(**row) if row else None
-
-
-async def cancel_batch(db: Executor, batch_id: UUID, project_id: UUID, now: datetime | None) -> list[JobState]:
-    return [JobState(**row) for row in await db.fetch(statement("cancel_batch"), batch_id, project_id, now)]

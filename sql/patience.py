@@ -13,6 +13,8 @@ from sql.pool import Database
 GONE = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.PostgresConnectionError,
         asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError,
         asyncpg.TooManyConnectionsError)  # fmt: skip
+# Two transactions that wait for each other's rows: Postgres undoes one of them, which is as if it had not begun.
+AGAIN = (*GONE, asyncpg.DeadlockDetectedError)
 PAUSE_S = 0.5
 PATIENCE_S = 240.0
 
@@ -28,7 +30,7 @@ async def patiently(
     while True:
         try:
             return await action(database, *args, **kwargs)
-        except GONE as error:
+        except AGAIN as error:
             if waited_s >= PATIENCE_S:
                 raise
             if waited_s == 0.0:

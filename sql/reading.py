@@ -43,9 +43,3 @@ async def read_queue_place(db: Executor, project_id: UUID, kind: str, job_id: UU
     """How many queued jobs of the same project and kind came before this one."""
     ahead: int = await db.fetchval(statement("read_queue_place"), project_id, kind, job_id, now)
     return ahead
-
-
-async def read_batch(db: Executor, batch_id: UUID, project_id: UUID) -> dict[str, Any] | None:
-    """The batch with the counts of its jobs by state."""
-    row = await db.fetchrow(statement("read_batch"), batch_id, project_id)
-    return dict(row) if row else None

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from adapters.registry import load_handler
+from adapters.registry import import_handler, load_handler
 from adapters.splitting import SpokenPart
 from core.catalog import Price
 from core.clock import utc_now
@@ -246,6 +246,7 @@ async def _open(
 
 async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:
     """The adapter has its own timeout; this one stands behind it. What is no ProviderError is a fault of ours."""
+    await import_handler(call.endpoint.handler_function)
     handler = load_handler(call.endpoint.handler_function, services.providers)
     try:
         async with asyncio.timeout(call.timeout_s + GRACE_S):

@@ -21,15 +21,19 @@ from broker.queue import Bell, Held, JobQueue
 from broker.wakeups import CANCELS, Wakeups
 from core.batcher import Batcher
 from core.clock import utc_now
+from core.errors import ConfigurationError
+from core.logging import get_logger
 from core.looper import Looper
 from core.provider import ErrorKind, ProviderError
 from core.result import Usage
-from core.settings import Settings, has_provider_keys
+from core.settings import Settings, has_provider_keys, read_secret
 from sql.figures import FiguresFollower
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
 from storage.store import Store, open_store
 from workers.cancelling import LostCancels
+from workers.delivering import EVERY_S as WEBHOOKS_EVERY_S
+from workers.delivering import PRUNE_EVERY_S, DeliveryPruning, WebhookDelivery
 from workers.expiring import EVERY_S as AUDIO_EVERY_S
 from workers.expiring import AudioExpiry
 from workers.finishing import Finisher
@@ -133,6 +137,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         ):
             duty.start()
             stack.push_async_callback(duty.stop)
+        await _start_webhooks(stack, settings, database)
         ledger, finisher = Ledger(database), Finisher(database, queue, wakeups, catalog)
         acknowledged: Batcher[Held, int] = Batcher(_acknowledger(queue), is_about_one=lambda _error: False)
         for unfinished in (acknowledged.drain, finisher.drain, ledger.drain):
@@ -160,6 +165,25 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             running=running,
             emulator_url=emulator_url,
         )
+
+
+async def _start_webhooks(stack: AsyncExitStack, settings: Settings, database: Database) -> None:
+    """No webhooks from a worker that cannot sign. What the operator allows to them stays closed to pictures."""
+    try:
+        secret = await asyncio.to_thread(read_secret, settings)
+    except ConfigurationError as error:
+        get_logger(__name__).warning("this worker delivers no webhooks", reason=error.message)
+        return
+    outbound = Outbound(allowed=settings.webhooks_allowed)
+    stack.push_async_callback(outbound.aclose)
+    webhooks = WebhookDelivery(database, outbound, settings.webhooks_allowed, secret)
+    stack.push_async_callback(webhooks.stop)
+    for duty in (
+        Looper("webhooks", webhooks.step, WEBHOOKS_EVERY_S),
+        Looper("old webhooks", DeliveryPruning(database).step, PRUNE_EVERY_S),
+    ):
+        duty.start()
+        stack.push_async_callback(duty.stop)
 
 
 def _acknowledger(queue: JobQueue) -> Callable[[Sequence[Held]], Awaitable[list[int]]]:

@@ -107,7 +107,7 @@ async def _answer(services: WorkerServices, run: JobRun, until: datetime) -> Set
 async def _read_request(services: WorkerServices, job: StartedJob) -> JobRequest:
     """As the provider is to get it: what refers to the answers of other jobs is filled in. Raises TemplateFault."""
     request = JobRequest.model_validate_json(dump_json(job.request))
-    if not find_references(request):
+    if not job.after or not find_references(request):
         return request
     return fill_templates(request, await select_ancestor_results(services.database, job.after))
 

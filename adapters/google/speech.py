@@ -24,7 +24,7 @@ from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 HANDLER = "google.speech"
 PATH = ":generateContent"
 DEFAULT_VOICE = "Kore"
-_AUDIO_TOKENS_PER_SECOND = 25  # by Google's page on speech generation
+_AUDIO_TOKENS_PER_SECOND = 25  # a guess, for an answer that does not tell; the emulator counts so too
 
 
 async def speak_text(pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:

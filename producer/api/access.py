@@ -68,10 +68,15 @@ async def _key_caller(request: Request, services: Services) -> Caller:
     return Caller(found.project_id, found.project_name, scopes)
 
 
+def key_sent(request: Request) -> str:
+    """The API key as it was sent; empty without one."""
+    bearer = request.headers.get("authorization", "")
+    return request.headers.get("x-api-key") or (bearer[7:].strip() if bearer[:7].lower() == "bearer " else "")
+
+
 async def _key_of(request: Request, services: Services) -> FoundKey:
     """The key in force that was sent. Postgres is asked every time, so that a revocation holds at once."""
-    bearer = request.headers.get("authorization", "")
-    key = request.headers.get("x-api-key") or (bearer[7:].strip() if bearer[:7].lower() == "bearer " else "")
+    key = key_sent(request)
     if not key:
         raise Unauthenticated
     found = await find_api_key(services.database, hash_key(key), None)

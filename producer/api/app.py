@@ -4,11 +4,26 @@ from fastapi import FastAPI
 from fastapi.responses import Response
 
 from core.errors import ServiceUnavailable
-from producer.api import audio, batches, budgets, cache, experiments, feedback, jobs, quotes, routes, usage, voices
+from producer.api import (
+    audio,
+    batches,
+    budgets,
+    cache,
+    experiments,
+    feedback,
+    jobs,
+    quotes,
+    routes,
+    usage,
+    voices,
+    webhooks,
+)
 from producer.api.access import ServicesOf
 from producer.api.admin import router as admin
 from producer.api.jobs import json_response
 from producer.api.limits import LimitHeaders
+from producer.api.openai import generating, models, responses
+from producer.api.openai.paths import RequestIds
 from producer.api.problems import install_problem_handlers
 from producer.composition import Services
 from sql.reading import probe
@@ -25,8 +40,25 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     app.state.local_project = local_project
     install_problem_handlers(app)
     app.add_middleware(LimitHeaders)
-    for part in (jobs, feedback, audio, batches, quotes, usage, budgets, cache, experiments, voices, routes, admin):
+    app.add_middleware(RequestIds)
+    for part in (
+        jobs,
+        feedback,
+        audio,
+        batches,
+        quotes,
+        usage,
+        budgets,
+        cache,
+        experiments,
+        voices,
+        routes,
+        webhooks,
+        admin,
+    ):
         app.include_router(part.router)
+    for compatible in (generating, responses, models):
+        app.include_router(compatible.router)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> Response:

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError
 
 from core.clock import utc_now
 from core.errors import Conflict, NotFound, RequestRefused
+from core.presenting import job_url
 from core.request import AUDIO_TYPES, Shape
 from core.request_checks import problems_of
 from core.settings import read_secret
@@ -19,7 +20,6 @@ from producer.api.access import AudioCallerOf, CallerOf, ServicesOf
 from producer.api.bodies import id_of, read_body
 from producer.api.jobs import json_response
 from producer.api.ranges import Unsatisfiable, read_range
-from producer.presenting import job_url
 from sql.reading import read_job
 from storage.store import NotStored
 

@@ -1,86 +1,84 @@
 """`/v1/job-batches`: many jobs at once, as JSON or as one JSON object a line."""
 
+import hashlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Annotated, Any
+from typing import Annotated, Literal
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import Field, ValidationError
+from pydantic import AwareDatetime
 
-from core.errors import NotFound, Problem, RequestRefused
+from core.errors import Conflict, NotFound
 from core.jsonio import dump_json
-from core.request import JobRequest, Shape
-from core.request_checks import problems_of, read_request
 from producer.api.access import CallerOf, ServicesOf
-from producer.api.bodies import MAX_WAIT_S, id_of, idempotency_of, read_body
+from producer.api.bodies import MAX_WAIT_S, id_of, idempotency_key_of, read_body
 from producer.api.events import last_seen, stream_batch_events
 from producer.api.jobs import json_response, load_jobs
 from producer.cancelling import stop_batch
 from producer.composition import Services
+from producer.intake.lines import LineCutter
+from producer.intake.order import BatchHeader, OnError, is_lines, read_json
+from producer.presenting import present_batch, present_batch_result
 from producer.reading import wait_for_batch
-from producer.submit import BatchOrder, Caller
-from sql.reading import read_batch, select_batch_jobs
+from producer.submit import Caller
+from sql.batches import read_batch, select_batch_errors, select_batch_results, select_batches
+from sql.reading import select_batch_jobs
 
-MAX_JOBS = 10_000
 PAGE = 200
 MaxCost = Annotated[Decimal | None, Query(ge=0)]
-LINES_TYPES = ("application/jsonl", "application/x-ndjson", "application/x-jsonlines")
+Over = Literal["completed", "failed", "cancelled", "expired"]
+State = Literal["validating", "in_progress", "completed", "failed", "cancelled"]
+JSONL = "application/jsonl"
 router = APIRouter(tags=["batches"])
-
-
-class BatchBody(Shape):
-    """A batch as one JSON object."""
-
-    jobs: Annotated[list[dict[str, Any]], Field(min_length=1, max_length=MAX_JOBS)]
-    name: Annotated[str, Field(max_length=200)] | None = None
-    metadata: Annotated[dict[str, Any], Field(default_factory=dict)]
-    max_cost_usd: Annotated[Decimal, Field(ge=0, strict=False)] | None = None
-
-
-def read_order(body: bytes, content_type: str, max_cost_usd: Decimal | None) -> BatchOrder:
-    """`max_cost_usd` stands in the address of JSONL, which has no place for it.
-
-    Raises RequestRefused with the line and field of everything that is wrong."""
-    if content_type.split(";", maxsplit=1)[0].strip().lower() in LINES_TYPES:
-        lines = [(number, line) for number, line in enumerate(body.split(b"\n"), start=1) if line.strip()]
-        name, metadata = None, {}
-        if not 1 <= len(lines) <= MAX_JOBS:
-            raise RequestRefused.of([Problem(f"a batch has 1 to {MAX_JOBS} jobs, this one has {len(lines)}", "jobs")])
-    else:
-        try:
-            shape = BatchBody.model_validate_json(body)
-        except ValidationError as error:
-            raise RequestRefused.of(problems_of(error, body)) from None
-        lines = [(number, orjson.dumps(job)) for number, job in enumerate(shape.jobs, start=1)]
-        name, metadata = shape.name, shape.metadata
-        max_cost_usd = shape.max_cost_usd if shape.max_cost_usd is not None else max_cost_usd
-    requests: list[JobRequest] = []
-    problems: list[Problem] = []
-    for number, line in lines:
-        match read_request(line, number):
-            case JobRequest() as request:
-                requests.append(request)
-            case list() as faults:
-                problems += faults
-    if problems:
-        raise RequestRefused.of(problems)
-    return BatchOrder(requests, name, metadata, max_cost_usd)
 
 
 @router.post("/v1/job-batches", status_code=202)
 async def create_batch(
-    request: Request, services: ServicesOf, caller: CallerOf, max_cost_usd: MaxCost = None
+    request: Request,
+    services: ServicesOf,
+    caller: CallerOf,
+    max_cost_usd: MaxCost = None,
+    on_error: OnError = "reject",
+    name: Annotated[str | None, Query(max_length=200)] = None,
 ) -> Response:
-    """Submit all or none. JSON `{"jobs": [Request…], "name", "metadata", "max_cost_usd"}`, or JSONL with a Request a
-    line and `?max_cost_usd=`: no call is begun that could take the batch beyond it."""
-    body = await read_body(request, services.settings.max_body_mb)
-    order = read_order(body, request.headers.get("content-type", ""), max_cost_usd)
-    batch_id = await services.submitter.submit_batch(caller, order, idempotency_of(request, body))
+    """Many jobs at once. JSON `{"jobs": [Request…], "name", "metadata", "max_cost_usd", "on_error"}`, or JSONL with a
+    Request a line and the rest in the address. `max_cost_usd`: no call is begun that could take the batch beyond it.
+    `on_error`: with `reject` a wrong line refuses them all, with `skip` the others run. More lines than a thousand are
+    `validating` first."""
+    key = idempotency_key_of(request)
+    place = request.url.path.encode() + b"\n"
+    header = BatchHeader(name, None, max_cost_usd, on_error)
+    if is_lines(request.headers.get("content-type", "")):
+        cutter = LineCutter(services.settings.max_body_mb, place)
+        batch_id = await services.intake.receive(caller, header, request.stream(), cutter, key)
+    else:
+        body = await read_body(request, services.settings.max_body_mb)
+        header, lines = read_json(body, header)
+        digest = hashlib.sha256(place + body).digest()
+        batch_id = await services.intake.create(caller, header, lines, key, digest)
     batch = await wait_for_batch(services, caller, batch_id, 0, None)
     return json_response(batch, 202, {"Location": batch["urls"]["self"]})
+
+
+@router.get("/v1/job-batches")
+async def list_batches(
+    services: ServicesOf,
+    caller: CallerOf,
+    status: State | None = None,
+    created_since: AwareDatetime | None = None,
+    created_until: AwareDatetime | None = None,
+    cursor: str | None = None,
+    limit: int = Query(50, ge=1, le=500),
+) -> Response:
+    """A page of batches, the newest first; `next_cursor` leads to the older ones."""
+    before = id_of(cursor) if cursor else None
+    rows = await select_batches(
+        services.database, caller.project_id, before, status, created_since, created_until, limit
+    )
+    next_cursor = rows[-1]["id"] if len(rows) == limit else None
+    return json_response({"data": [present_batch(row) for row in rows], "next_cursor": next_cursor})
 
 
 @router.get("/v1/job-batches/{batch_id}")
@@ -102,6 +100,22 @@ async def cancel_batch(services: ServicesOf, caller: CallerOf, batch_id: str) ->
     return json_response(await wait_for_batch(services, caller, id_of(batch_id), 0, None))
 
 
+@router.post("/v1/job-batches/{batch_id}/retry-failed", status_code=202)
+async def retry_failed(request: Request, services: ServicesOf, caller: CallerOf, batch_id: str) -> Response:
+    """A new batch with `retry_of`, of all jobs that did not complete. 409 while this one is not over, or when all of
+    them did."""
+    earlier = await read_batch(services.database, id_of(batch_id), caller.project_id)
+    if earlier is None:
+        raise NotFound
+    if earlier["finished_at"] is None:
+        raise Conflict(f"the batch is {earlier['state']}: only what is over can be tried again")
+    if not earlier["failed"] + earlier["cancelled"] + earlier["expired"]:
+        raise Conflict("no job of the batch is left to be tried again")
+    made = await services.intake.retry(caller, earlier, idempotency_key_of(request))
+    batch = await wait_for_batch(services, caller, made, 0, None)
+    return json_response(batch, 202, {"Location": batch["urls"]["self"]})
+
+
 @router.get("/v1/job-batches/{batch_id}/events")
 async def batch_events(request: Request, services: ServicesOf, caller: CallerOf, batch_id: str) -> Response:
     """Counts as server-sent events until the batch is over."""
@@ -113,11 +127,30 @@ async def batch_events(request: Request, services: ServicesOf, caller: CallerOf,
     )
 
 
-@router.get("/v1/job-batches/{batch_id}/results")
-async def batch_results(services: ServicesOf, caller: CallerOf, batch_id: str) -> Response:
-    """Every Job of the batch as JSONL in the order of its lines, in whatever state it is."""
+@router.get("/v1/job-batches/{batch_id}/errors")
+async def batch_errors(
+    services: ServicesOf,
+    caller: CallerOf,
+    batch_id: str,
+    cursor: Annotated[int, Query(ge=0)] = 0,
+    limit: int = Query(100, ge=1, le=1000),
+) -> Response:
+    """What was wrong with lines, in their order: `{"line", "problems": [{"field", "message"}]}`."""
     await _refuse_unknown(services, caller, id_of(batch_id))
-    return StreamingResponse(_lines(services, caller, id_of(batch_id)), media_type="application/jsonl")
+    rows = await select_batch_errors(services.database, id_of(batch_id), cursor, limit)
+    return json_response({"data": rows, "next_cursor": rows[-1]["line"] if len(rows) == limit else None})
+
+
+@router.get("/v1/job-batches/{batch_id}/results")
+async def batch_results(
+    services: ServicesOf, caller: CallerOf, batch_id: str, status: Over | None = None, jobs: bool = False
+) -> Response:
+    """A line for every job that is over, in the order of the batch: `{"line", "key", "job_id", "status", "result",
+    "error", "cost"}`. With `jobs=true` whole Jobs with their calls, in whatever state they are."""
+    known = id_of(batch_id)
+    await _refuse_unknown(services, caller, known)
+    lines = _jobs(services, caller, known) if jobs else _results(services, known, status)
+    return StreamingResponse(lines, media_type=JSONL)
 
 
 async def _refuse_unknown(services: Services, caller: Caller, batch_id: UUID) -> None:
@@ -125,7 +158,14 @@ async def _refuse_unknown(services: Services, caller: Caller, batch_id: UUID) ->
         raise NotFound
 
 
-async def _lines(services: Services, caller: Caller, batch_id: UUID) -> AsyncIterator[bytes]:
+async def _results(services: Services, batch_id: UUID, status: str | None) -> AsyncIterator[bytes]:
+    line = 0
+    while rows := await select_batch_results(services.database, batch_id, line, status, PAGE):
+        line = rows[-1]["line"]
+        yield b"".join(dump_json(present_batch_result(row)) + b"\n" for row in rows)
+
+
+async def _jobs(services: Services, caller: Caller, batch_id: UUID) -> AsyncIterator[bytes]:
     line = 0
     while rows := await select_batch_jobs(services.database, batch_id, caller.project_id, line, PAGE):
         line = rows[-1]["line"]

@@ -25,12 +25,16 @@ async def read_body(request: Request, limit_mb: int) -> bytes:
 
 def idempotency_of(request: Request, body: bytes) -> Idempotency | None:
     """The Idempotency-Key header with what it was sent with."""
+    key = idempotency_key_of(request)
+    return None if key is None else Idempotency(key, request.url.path.encode() + b"\n" + body)
+
+
+def idempotency_key_of(request: Request) -> str | None:
+    """The Idempotency-Key header."""
     key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= 255:
+    if key is not None and not 1 <= len(key) <= 255:
         raise RequestRefused.of([Problem("1 to 255 characters are needed", "Idempotency-Key")])
-    return Idempotency(key, request.url.path.encode() + b"\n" + body)
+    return key
 
 
 def preferred_wait_s(request: Request, default_s: float) -> float:

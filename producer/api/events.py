@@ -9,11 +9,11 @@ from fastapi import Request
 
 from core.errors import Problem, RequestRefused
 from core.jsonio import dump_json
+from core.presenting import TERMINAL, derive_events, present_batch
 from producer.composition import Services
-from producer.presenting import TERMINAL, derive_events, present_batch
 from producer.reading import read_job_with_calls
 from producer.submit import Caller
-from sql.reading import read_batch
+from sql.batches import read_batch
 
 HEARTBEAT_S = 15.0
 LOOK_AGAIN_S = 1.0
@@ -63,7 +63,7 @@ async def stream_batch_events(services: Services, caller: Caller, batch_id: UUID
             if row is None:
                 return
             batch = present_batch(row)
-            over = batch["status"] != "in_progress"
+            over = batch["finished_at"] is not None
             if batch["sequence"] > seen or over:
                 seen, quiet_s = batch["sequence"], 0.0
                 at = row["finished_at"] or row["created_at"]

@@ -7,6 +7,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from core.errors import Conflict, NotFound, RequestRefused
 from core.jsonio import dump_json
+from core.presenting import TERMINAL, job_url, present_job
 from core.request import JobRequest
 from core.request_checks import read_request
 from producer.api.access import CallerOf, EventsCallerOf, ServicesOf
@@ -15,7 +16,6 @@ from producer.api.events import last_seen, stream_job_events
 from producer.api.problems import problem_of_failure
 from producer.cancelling import stop_job
 from producer.composition import Services
-from producer.presenting import TERMINAL, job_url, present_job
 from producer.reading import load_job, wait_for_job
 from producer.submit import Caller
 from sql.calls import select_calls

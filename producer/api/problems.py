@@ -12,7 +12,10 @@ from starlette.exceptions import HTTPException
 from core.errors import FactoryError, RateLimited, ServiceUnavailable
 from core.jsonio import dump_json
 from core.logging import get_logger
-from producer.presenting import failure_status
+from core.presenting import failure_status
+from producer.api.openai.paths import is_openai_path
+from producer.api.openai.problems import install_ends, openai_problem
+from producer.openai.errors import OpenAiError, error_of, error_of_status
 
 AWAY = (
     OSError,
@@ -58,26 +61,38 @@ def problem_of_failure(job: dict[str, Any]) -> Response:
 
 
 def install_problem_handlers(app: FastAPI) -> None:
-    """Every error of every path leaves as a problem document; none with a traceback."""
+    """Every error of every path leaves as a problem document, or in OpenAI's shape where the path is theirs; none with
+    a traceback."""
+    install_ends(app)
+
+    def told(request: Request, error: FactoryError) -> Response:
+        return openai_problem(error_of(error)) if is_openai_path(request.url.path) else problem_of(error)
 
     @app.exception_handler(FactoryError)
-    async def of_ours(_request: Request, error: FactoryError) -> Response:
-        return problem_of(error)
+    async def of_ours(request: Request, error: FactoryError) -> Response:
+        return told(request, error)
 
     @app.exception_handler(HTTPException)
-    async def of_http(_request: Request, error: HTTPException) -> Response:
+    async def of_http(request: Request, error: HTTPException) -> Response:
         codes = {404: "not_found", 405: "method_not_allowed"}
-        title = str(error.detail)
+        title, path = str(error.detail), request.url.path
+        if is_openai_path(path):
+            return openai_problem(error_of_status(error.status_code, title, request.method, path))
         return problem(error.status_code, codes.get(error.status_code, "http_error"), title, title)
 
-    async def of_servers(_request: Request, error: Exception) -> Response:
+    async def of_servers(request: Request, error: Exception) -> Response:
         get_logger(__name__).warning("a server is away", error=type(error).__name__)
-        return problem_of(ServiceUnavailable())
+        return told(request, ServiceUnavailable())
 
     for kind in AWAY:
         app.add_exception_handler(kind, of_servers)
 
     @app.exception_handler(Exception)
     async def of_surprise(request: Request, error: Exception) -> Response:
-        get_logger(__name__).error("a fault of ours", path=request.url.path, exc_info=error)
-        return problem(500, "internal", "A fault of ours", "The factory failed at this request; its log says why.")
+        request_id = getattr(request.state, "request_id", None)
+        get_logger(__name__).error("a fault of ours", path=request.url.path, request_id=request_id, exc_info=error)
+        detail = "The factory failed at this request; its log says why."
+        if is_openai_path(request.url.path):
+            fault = OpenAiError(500, detail, "server_error", "internal", retry=None)
+            return openai_problem(fault, **{"x-request-id": request_id or ""})
+        return problem(500, "internal", "A fault of ours", detail)

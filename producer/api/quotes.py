@@ -5,9 +5,10 @@ from fastapi.responses import Response
 
 from core.errors import Problem, RequestRefused
 from producer.api.access import CallerOf, ServicesOf
-from producer.api.batches import MaxCost, read_order
+from producer.api.batches import MaxCost
 from producer.api.bodies import read_body
 from producer.api.jobs import json_response
+from producer.intake.order import read_order
 from producer.quoting import make_quote, present_quote
 
 router = APIRouter(tags=["batches"])

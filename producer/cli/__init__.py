@@ -18,6 +18,7 @@ COMMANDS = {
     "key": ("operating", "Make, list, rotate and revoke API keys."),
     "submit": ("jobs", "Submit one job."),
     "batch": ("jobs", "Submit a file of jobs, one JSON object a line."),
+    "results": ("jobs", "Write the answers of a batch as JSONL."),
     "quote": ("quoting", "Say what jobs would cost, and submit nothing."),
     "jobs": ("jobs", "List jobs, or show one."),
     "watch": ("jobs", "Follow a job or a batch until it is done."),
@@ -31,6 +32,7 @@ COMMANDS = {
     "audit": ("administering", "Show who changed what."),
     "experiments": ("experiments", "Compare the variants of a weighted alias."),
     "alerts": ("routing", "Show what needs an operator."),
+    "webhooks": ("webhooks", "Tell endpoints of the ends of jobs and batches."),
     "story": ("story", "Write and narrate a story."),
 }
 

@@ -1,4 +1,4 @@
-"""Commands about jobs: submit, batch, jobs, watch."""
+"""Commands about jobs: submit, batch, results, jobs, watch."""
 
 import sys
 from datetime import UTC, datetime, timedelta
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from producer.client import FactoryClient
 
 WAIT_S = 5.0
+WRONG_LINES = 20
 STATES = ("waiting", "queued", "in_progress", "cancelling", "completed", "failed", "cancelled", "expired")
 SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
 key_option = click.option("--idempotency-key", help="Submitting again with the same key joins the first.")
@@ -122,6 +123,7 @@ def _print_answer(job: dict[str, Any], audio_path: Path | None = None) -> None:
 @click.command()
 @click.argument("file", type=click.File("rb"))
 @click.option("--wait/--no-wait", default=False, show_default=True, help="Follow it until it is done.")
+@click.option("--skip-errors", is_flag=True, help="Run the good lines when some are wrong.")
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -130,26 +132,55 @@ def _print_answer(job: dict[str, Any], audio_path: Path | None = None) -> None:
 @key_option
 @json_option
 @run_async
-async def batch(file: BinaryIO, wait: bool, out: Path | None, idempotency_key: str | None, as_json: bool) -> None:
+async def batch(
+    file: BinaryIO, wait: bool, skip_errors: bool, out: Path | None, idempotency_key: str | None, as_json: bool
+) -> None:
     """Submit a FILE of jobs, one JSON object a line (- is standard input), all or none.
 
-    Prints the batch's id. With --wait the exit code is 1 when a job did not complete.
+    Prints the batch's id. The exit code is 2 when it was refused; with --wait, 1 when a job did not complete.
     """
-    lines = file.read()
     async with factory_client() as client:
-        made = await client.submit_batch(lines, idempotency_key=idempotency_key)
-        if wait or out:
+        on_error = "skip" if skip_errors else "reject"
+        made = await client.send_batch(file, on_error=on_error, idempotency_key=idempotency_key)
+        made = await _until_read(client, made)
+        if (wait or out) and made["status"] != "failed":
             made = await _follow_batch(client, made["id"], "Its answers: factory watch")
-        if out:
+        if out and made["status"] != "failed":
             await client.save_results(made["id"], out)
+        await _say_wrong_lines(client, made)
     if as_json:
         print_json(made)
-    elif wait or out:
+    elif wait or out or made["status"] == "failed":
         _print_batch(made)
     else:
         click.echo(made["id"])
+    if made["status"] == "failed":
+        sys.exit(2)
     if (wait or out) and made["counts"]["completed"] < made["total"]:
         sys.exit(1)
+
+
+async def _until_read(client: "FactoryClient", made: dict[str, Any]) -> dict[str, Any]:
+    """A long file is read after it was taken; without another process of the factory, this one does it."""
+    with _Standing() as standing:
+        while made["status"] == "validating":
+            standing.show(f"{made['total']} lines are being read")
+            made = await client.get_batch(made["id"], WAIT_S, made["sequence"])
+    return made
+
+
+async def _say_wrong_lines(client: "FactoryClient", made: dict[str, Any]) -> None:
+    if not made["refused"]:
+        if made["error"]:
+            click.echo(f"error: {made['error']['message']}", err=True)
+        return
+    for line in await client.batch_errors(made["id"], WRONG_LINES):
+        for one in line["problems"]:
+            field = f"{one['field']}: " if one.get("field") else ""
+            click.echo(f"line {line['line']}: {field}{one['message']}", err=True)
+    more = made["refused"] - WRONG_LINES
+    said = f"; the first {WRONG_LINES} are above" if more > 0 else ""
+    click.echo(f"{made['refused']} lines made no job{said}", err=True)
 
 
 async def _follow_batch(client: "FactoryClient", batch_id: str, come_back: str) -> dict[str, Any]:
@@ -165,6 +196,17 @@ async def _follow_batch(client: "FactoryClient", batch_id: str, come_back: str) 
 
 def _print_batch(made: dict[str, Any]) -> None:
     click.echo(f"{made['id']}  {made['status']}  {say_counts(made)}  {say_cost(made['cost'])}")
+
+
+@click.command()
+@click.argument("batch_id")
+@click.option("--status", type=click.Choice(("completed", "failed", "cancelled", "expired")), help="Only those.")
+@run_async
+async def results(batch_id: str, status: str | None) -> None:
+    """Write the answers of a batch, as far as they are there, as JSONL in the order of its lines."""
+    async with factory_client() as client:
+        async for piece in client.stream_results(batch_id, status):
+            sys.stdout.buffer.write(piece)
 
 
 @click.command()

@@ -2,7 +2,8 @@ WITH wanted AS (
     SELECT given.*, decode(given.fingerprint, 'hex') AS hash
     FROM jsonb_to_recordset($1::jsonb) AS given (
         id uuid, project_id uuid, batch_id uuid, line integer, key text, after uuid[], kind text, priority text,
-        request jsonb, run_at timestamptz, deadline_s double precision, retry_of uuid, metadata jsonb, fingerprint text
+        request jsonb, run_at timestamptz, deadline_s double precision, retry_of uuid, metadata jsonb, fingerprint text,
+        sent_hash text
     )
 ), found AS (
     SELECT
@@ -15,12 +16,14 @@ WITH wanted AS (
 ), made AS (
     INSERT INTO factory.jobs (
         id, project_id, batch_id, line, key, after, state, kind, priority, request, run_at, deadline, retry_of,
-        metadata, created_at, finished_at, fingerprint, result, provider, model, variant, usage, cost, cached
+        metadata, created_at, finished_at, fingerprint, result, provider, model, variant, usage, cost, cached,
+        webhook_url, sent_hash
     )
     SELECT
         id, project_id, batch_id, line, key, after, 'completed', kind, priority, request, coalesce(run_at, now()),
         now() + make_interval(secs => deadline_s), retry_of, metadata, now(), now(), hash,
-        result || '{"cached": true, "cost": 0}', provider, model, variant, usage, 0, true
+        result || '{"cached": true, "cost": 0}', provider, model, variant, usage, 0, true,
+        request ->> 'webhook_url', decode(sent_hash, 'hex')
     FROM found
 ), told AS (
     INSERT INTO factory.cache_hits (

@@ -1,9 +1,7 @@
-WITH marked AS (
-    UPDATE factory.batches SET cancelled_at = coalesce(cancelled_at, $3::timestamptz, now())
-    WHERE id = $1::uuid AND project_id = $2::uuid RETURNING id
-), open AS (
-    SELECT job.id FROM factory.jobs AS job JOIN marked ON job.batch_id = marked.id
-    WHERE job.state IN ('waiting', 'queued', 'in_progress') ORDER BY job.id FOR UPDATE OF job
+WITH open AS (
+    SELECT job.id FROM factory.jobs AS job
+    WHERE job.batch_id = $1::uuid AND job.project_id = $2::uuid AND job.state IN ('waiting', 'queued', 'in_progress')
+    ORDER BY job.id FOR UPDATE
 )
 UPDATE factory.jobs AS job SET
     state = CASE WHEN job.state IN ('waiting', 'queued') THEN 'cancelled' ELSE 'cancelling' END,

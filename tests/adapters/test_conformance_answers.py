@@ -4,6 +4,7 @@ Bodies are written down here as each API sends them, and read through the real S
 here is skipped, and told in tests of its own.
 """
 
+import base64
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -350,6 +351,12 @@ async def test_tokens_that_gemini_does_not_tell_are_estimated_and_never_free(poo
     assert answer.warnings == ["usage: not told by the provider, estimated"]
     assert answer.usage.prompt_tokens > 0
     assert answer.usage.completion_tokens == 5
+    second = base64.b64encode(b"\x01\x00" * 24_000).decode()
+    spoken = {"parts": [{"inlineData": {"mimeType": "audio/L16;rate=24000", "data": second}}]}
+    heard = await answered(pool, "google.speech", {"candidates": [{"content": spoken, "finishReason": "STOP"}]})
+    assert heard.warnings == answer.warnings
+    assert heard.usage.completion_tokens == heard.usage.audio_tokens > 0
+    assert price_usage(heard.usage, PRICE) is not None
 
 
 async def test_sound_in_an_answer_of_text_makes_its_cost_unknown(pool: ProviderPool) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from adapters.outbound import Outbound, OutboundRefused, resolve_host
+from core.outbound import Allowed
 from tests.adapters.server import Asked, Reply, serving
 
 
@@ -47,6 +48,27 @@ async def test_an_address_that_says_it_itself_is_refused_unresolved(url: str) ->
     async with Outbound(resolve=resolving()) as outbound:
         with pytest.raises(OutboundRefused, match="has an address that"):
             await outbound.post(url, content=b"{}", headers={}, timeout_s=5)
+
+
+async def test_what_the_operator_named_is_reached_and_nothing_else() -> None:
+    hosts = resolving(hooks_internal="127.0.0.1", other_example_org="127.0.0.1", far_example_org="127.0.0.2")
+    async with serving(lambda _: Reply(b"done")) as url:
+        port = url.rpartition(":")[2]
+
+        async def reaches(allow: str, host: str) -> bool:
+            async with Outbound(allowed=Allowed.of(allow), resolve=hosts) as outbound:
+                try:
+                    await outbound.post(f"http://{host}:{port}/", content=b"", headers={}, timeout_s=5)
+                except OutboundRefused as refused:
+                    return "inside" not in str(refused)
+                return True
+
+        assert await reaches("hooks.internal", "hooks.internal")
+        assert await reaches("127.0.0.1", "other.example.org")
+        assert await reaches("127.0.0.0/30", "other.example.org")
+        assert not await reaches("hooks.internal", "other.example.org")
+        assert not await reaches("127.0.0.1", "far.example.org")
+        assert not await reaches("127.0.0.1", "hooks.internal")
 
 
 async def test_a_host_that_does_not_exist_is_refused() -> None:

@@ -12,7 +12,7 @@ async def finished(factory: Factory, jobs: list[dict[str, Any]], **more: Any) ->
 
 
 async def results(factory: Factory, batch: dict[str, Any]) -> dict[str | None, dict[str, Any]]:
-    answer = await factory.client.get(batch["urls"]["results"])
+    answer = await factory.client.get(batch["urls"]["results"] + "?jobs=true")
     return {job["key"]: job for job in map(json.loads, answer.text.splitlines())}
 
 
@@ -63,7 +63,7 @@ async def test_lines_are_jobs_too_and_results_keep_their_order(factory: Factory)
     assert made.status_code == 202, made.text
     batch = (await factory.client.get(f"{made.json()['urls']['self']}?wait=30")).json()
     assert batch["counts"]["completed"] == 12
-    answer = await factory.client.get(batch["urls"]["results"])
+    answer = await factory.client.get(batch["urls"]["results"] + "?jobs=true")
     ids = [json.loads(line)["id"] for line in answer.text.splitlines()]
     assert ids == sorted(ids)
 

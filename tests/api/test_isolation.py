@@ -50,6 +50,7 @@ async def test_a_foreign_id_is_answered_exactly_like_one_that_does_not_exist(
         ("HEAD", "/v1/jobs/{job}/audio"), ("POST", "/v1/jobs/{job}/cancel"), ("POST", "/v1/jobs/{job}/retry"),
         ("POST", "/v1/jobs/{job}/links"), ("GET", "/v1/job-batches/{batch}"), ("GET", "/v1/job-batches/{batch}/results"),
         ("GET", "/v1/job-batches/{batch}/events"), ("POST", "/v1/job-batches/{batch}/cancel"),
+        ("GET", "/v1/job-batches/{batch}/errors"), ("POST", "/v1/job-batches/{batch}/retry-failed"),
     ]  # fmt: skip
     for method, path in paths:
         unknown = str(uuid4())

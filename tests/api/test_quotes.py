@@ -4,6 +4,8 @@ import json
 from decimal import Decimal
 from typing import Any
 
+import pytest
+
 from core.jsonio import load_json_exact
 from tests.house import Factory
 from tests.workers.test_budgets import set_budgets
@@ -162,3 +164,12 @@ async def test_a_quote_charges_no_limit_and_goes_by_what_rests_now(factory: Fact
     assert answer.status_code == 200, answer.text
     assert "lines" not in answer.json()
     assert len(answer.content) < 3000
+
+
+async def test_a_tier_of_service_that_is_asked_for_is_in_the_quote(factory: Factory) -> None:
+    asked = {"model": "openai/gpt-6-luna", "prompt": "Tell me of lamps", "max_output_tokens": 500}
+    flex = {**asked, "provider_options": {"openai": {"service_tier": "flex"}}}
+    answer = await factory.client.post("/v1/job-batches/quote", json={"jobs": [asked, flex]}, params={"lines": True})
+    standard, cheaper = answer.json()["lines"]
+    assert cheaper["expected_usd"] == pytest.approx(standard["expected_usd"] / 2)
+    assert cheaper["most_usd"] == standard["most_usd"], "it may be served by the standard tier all the same"

@@ -222,6 +222,18 @@ async def test_a_batch_with_faults_is_refused_with_the_line_of_each(run: Command
         assert said in done.err
 
 
+async def test_a_long_file_is_read_on_the_way_and_may_lose_its_wrong_lines(run: Command) -> None:
+    lines = [b'{"model": "cheap"}'] * 1100 + [b'{"model": "cheap", "prompt": "x"}']
+    refused = await run("batch", "-", stdin=b"\n".join(lines))
+    assert (refused.code, "failed" in refused.out) == (2, True)
+    done = await run("batch", "-", "--wait", "--skip-errors", stdin=b"\n".join(lines))
+    assert done.code == 0, done.err
+    for said in ("line 1: prompt: exactly one", "line 20: prompt", "1100 lines made no job; the first 20 are above"):
+        assert said in done.err
+    answers = (await run("results", done.out.split()[0], "--status", "completed")).out.splitlines()
+    assert [json.loads(line)["line"] for line in answers] == [1101]
+
+
 async def test_the_same_idempotency_key_joins_the_first(run: Command) -> None:
     words = ("submit", "--prompt", "x", "--no-wait", "--idempotency-key", "k")
     assert (await run(*words)).out == (await run(*words)).out

@@ -66,6 +66,7 @@ NOT_ASKED: dict[str, Any] = {
     "run_at": "2026-12-24T18:00:00Z",
     "cache": "refresh",
     "voice_policy": "any",
+    "webhook_url": "https://hooks.example.org/x",
 }
 
 

@@ -50,7 +50,7 @@ def test_both_spellings_are_understood_and_schemas_stay_as_they_are() -> None:
         ({"model": "fast", "kind": "speech", "input": ["a", "b"]}, "input", "text to speak"),
         ({"model": "fast", "kind": "speech", "input": "x", "prompt": "y"}, "prompt", "kind text"),
         ({"model": "fast", "kind": "embedding"}, "input", "list of texts"),
-        ({"model": "fast", "prompt": "x", "webhook_url": "https://a.example"}, "webhook_url", "not served yet"),
+        ({"model": "fast", "prompt": "x", "webhook_url": "h" * 2001}, "webhook_url", "at most 2000 characters"),
         ({"model": "narrator", "kind": "speech", "input": " \n "}, "input", "text to speak"),
         ({"model": "narrator", "kind": "speech", "input": "x" * 1_000_001}, "input", "at most 1,000,000 characters"),
         ({"model": "fast", "prompt": "a\x00b"}, "prompt", "NUL"),

@@ -183,6 +183,17 @@ def test_a_voice_that_a_provider_lacks_excludes_its_routes() -> None:
     assert [route.voice.provider_voice_id for route in found.routes if route.voice] == ["Kore"]
 
 
+def test_a_voice_known_as_another_providers_own_excludes_the_route() -> None:
+    cast = [Voice("hero", "google", "Puck", {}), Voice("hero", "openai", "ash", {})]
+    house = catalog(voices=cast)
+    asked = {"model": "narrator", "kind": "speech", "input": "hi"}
+    assert models(plan(house, **asked, voice="ash")) == ["voice-o"]
+    assert models(plan(house, **asked, voice="Puck")) == ["voice-g"]
+    assert models(plan(house, **asked, voice="nobody-knows")) == ["voice-o", "voice-g"]
+    uncast = catalog(voices=cast[:1])
+    assert models(plan(uncast, **asked, voice="Puck")) == ["voice-o", "voice-g"]
+
+
 def test_a_format_that_a_handler_cannot_deliver_excludes_the_route() -> None:
     assert models(plan(model="narrator", kind="speech", input="hi", format="flac")) == ["voice-g"]
 

@@ -45,3 +45,34 @@ def test_templates_read_and_never_run(text: str) -> None:
 def test_an_answer_that_looks_like_a_template_is_not_filled_again() -> None:
     filled = fill_templates(request("{{a.content}}"), {"a": {"content": "{{b.content}}"}, "b": {"content": "secret"}})
     assert filled.prompt == "{{b.content}}"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("{{a.__class__}}", "__class__"),
+        ("{{a.content.__class__.__mro__}}", "__class__"),
+        ("{{a.parsed.x.y.z}}", "'x'"),
+        ("{{a.parsed.list.-1}}", "-1"),
+        ("{{a.parsed.list.99999999999999999999}}", "99999999999999999999"),
+        ("{{a.parsed.list.\u0661}}", None),
+        ("{{a.content.0}}", "'0'"),
+        ("{{__builtins__.open}}", "__builtins__"),
+    ],
+)
+def test_hostile_references_read_what_is_in_the_answer_and_nothing_else(text: str, says: str | None) -> None:
+    results = {"a": {"content": "text", "parsed": {"list": [1], "deep": None}}}
+    if says is None:
+        assert fill_templates(request(text), results).prompt == text
+        return
+    with pytest.raises(TemplateFault, match=says) as fault:
+        fill_templates(request(text), results)
+    assert "a" in str(fault.value)
+
+
+def test_nested_braces_and_huge_answers_are_text() -> None:
+    huge = "{{" * 500_000 + "{{a.content}}" + "}}" * 500_000
+    results = {"a": {"content": huge, "parsed": {"{{a.content}}": "{{a.content}}"}}}
+    filled = fill_templates(request("{{{{a.content}}}} and {{a.parsed}}"), results)
+    assert filled.prompt == "{{" + huge + "}} and " + '{"{{a.content}}":"{{a.content}}"}'
+    assert fill_templates(request("{{" * 200_000), results).prompt == "{{" * 200_000

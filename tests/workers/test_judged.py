@@ -16,14 +16,16 @@ from uuid import UUID
 
 import httpx
 
+from core.jsonio import dump_json
 from core.request import JobRequest
 from core.settings import Settings, child_environment, python_program
 from producer.budgeting import load_budget
 from producer.composition import Services
+from producer.intake.order import BatchHeader
 from producer.keys import create_key
 from producer.limits_in_use import read_limits_in_use
 from producer.reading import wait_for_batch
-from producer.submit import BatchOrder, Caller
+from producer.submit import Caller
 from sql.access import find_project
 from tests.broker.test_limits_fleet import most_at_once
 from tests.workers.test_promises import COPY_MODEL
@@ -97,7 +99,7 @@ class Callers:
         self._http = httpx.AsyncClient(headers={"x-api-key": key}, timeout=10, limits=httpx.Limits(max_connections=200))
 
     async def __aenter__(self) -> "Callers":
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(45):
             for url in self._urls:
                 while not await self._answers(url):
                     await asyncio.sleep(0.05)
@@ -150,8 +152,10 @@ async def warm_up(services: Services) -> None:
     assert other is not None
     caller = Caller(other.id, other.name, frozenset({"jobs"}))
     asked = [JobRequest(model=MODEL, prompt=f"{number}", max_output_tokens=100) for number in range(30)]
-    batch_id = await services.submitter.submit_batch(caller, BatchOrder(asked))
-    batch = await wait_for_batch(services, caller, batch_id, 20, None)
+    batch_id = await services.intake.create(
+        caller, BatchHeader(), {line: dump_json(one.stored()) for line, one in enumerate(asked, start=1)}, None, b""
+    )
+    batch = await wait_for_batch(services, caller, batch_id, 45, None)
     assert batch["counts"]["completed"] == 30
 
 
@@ -167,7 +171,7 @@ def intervals(lines: list[dict[str, Any]], killed_at: datetime) -> list[tuple[in
 
 
 async def until_over(services: Services, project_id: UUID) -> list[dict[str, Any]]:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(45):
         while True:
             jobs = await services.database.fetch(
                 "SELECT id, state, error FROM factory.jobs WHERE project_id = $1", project_id
@@ -185,7 +189,7 @@ async def test_limits_and_budget_hold_over_four_processes_of_which_two_are_kille
     async with fleet_of(settings) as fleet, Callers(fleet.urls, key) as callers:
         await warm_up(services)
         calling = asyncio.create_task(callers.call_for(5))
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(30):
             while not await services.database.fetchval(IN_THE_MIDDLE, project.id):
                 await asyncio.sleep(0.02)
         for process in (fleet.apis[0], fleet.workers[0]):

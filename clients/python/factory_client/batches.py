@@ -15,6 +15,7 @@ from factory_client.trying import Patience, ask
 
 LINES_TYPE = "application/jsonl"
 IN_MEMORY = 1_000_000
+UPLOAD_PATIENCE_S = 300.0  # a hundred thousand lines are stored before the answer
 Line = Mapping[str, Any] | str | bytes
 
 
@@ -33,6 +34,7 @@ class Order:
         """A Request, or a line of JSON that is one."""
         text = line.encode() if isinstance(line, str) else line if isinstance(line, bytes) else dump(line)
         if not text.strip():
+            self._file.write(b"\n" if self._metadata is None else b"")  # errors count the lines
             return
         if self._metadata is not None:
             self._file.write(b"," if self._count else b'{"metadata":%b,"jobs":[' % dump(self._metadata))
@@ -43,7 +45,7 @@ class Order:
         if self._metadata is not None:
             self._file.write(b"]}" if self._count else b'{"jobs":[]}')
         kind = LINES_TYPE if self._metadata is None else "application/json"
-        return post(path, Body(self._file), kind, key=key, **query)
+        return replace(post(path, Body(self._file), kind, key=key, **query), patience_s=UPLOAD_PATIENCE_S)
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Rows as callers see them: Job, Result, Batch, events. The shapes of the public API."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -102,33 +101,45 @@ def present_call(call: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+COUNTED = ("waiting", "queued", "in_progress", "completed", "failed", "cancelled", "expired")
+
+
 def present_batch(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of `read_batch`. `completed` once no job can change any more, whatever became of them."""
-    counts = {
-        state: row[state]
-        for state in ("waiting", "queued", "in_progress", "completed", "failed", "cancelled", "expired")
-    }
-    over = sum(counts[state] for state in TERMINAL) == row["total"]
+    """A row of `read_batch`. `completed` once no job can change any more, whatever became of them; `failed` when its
+    lines were refused: then `error` says why."""
     place = f"/v1/job-batches/{row['id']}"
-    cost: Decimal | None = None if row["cost_unknown"] else row["cost"] or Decimal(0)
     return {
         "id": row["id"],
         "object": "job_batch",
-        "status": "in_progress" if not over else "cancelled" if row["cancelled_at"] else "completed",
+        "status": row["state"],
         "name": row["name"],
         "total": row["total"],
-        "counts": counts,
-        "cost": cost,
-        "sequence": int(row["seq"] or 0),
+        "refused": row["refused"],
+        "counts": {state: row[state] for state in COUNTED},
+        "error": row["error"],
+        "cost": None if row["unpriced"] else row["cost_usd"],
+        "max_cost_usd": row["max_cost_usd"],
+        "on_error": row["on_error"],
+        "retry_of": row["retry_of"],
+        "sequence": row["seq"],
         "created_at": row["created_at"],
-        "finished_at": row["finished_at"] if over else None,
+        "finished_at": row["finished_at"],
         "metadata": row["metadata"],
-        "urls": {
-            "self": place,
-            "events": f"{place}/events",
-            "results": f"{place}/results",
-            "cancel": f"{place}/cancel",
-        },
+        "urls": {"self": place}
+        | {part: f"{place}/{part}" for part in ("events", "results", "errors", "cancel", "retry-failed")},
+    }
+
+
+def present_batch_result(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of `select_batch_results`: a job that is over, in a line."""
+    return {
+        "line": row["line"],
+        "key": row["key"],
+        "job_id": row["id"],
+        "status": row["state"],
+        "result": present_result(row),
+        "error": row["error"],
+        "cost": row["cost"],
     }
 
 

@@ -1,0 +1,55 @@
+"""What did not complete of a batch, once more: a new batch of the same requests under the same lines and keys."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from core.clock import utc_now
+from core.errors import Problem, RequestRefused
+from core.ids import id_of_line
+from core.jsonio import dump_json
+from core.request import JobRequest
+from producer.intake.making import PAGE, Making
+from producer.intake.names import problems_of_line
+from producer.limiting import ProjectLimits
+from producer.submit import Caller, Submitter
+from sql.batches import UnfinishedJob, select_unfinished
+from sql.statements import Executor
+
+
+class Retrial:
+    """For one new batch, once. Answers of jobs that completed are taken from the earlier batch."""
+
+    def __init__(self, submitter: Submitter, limits: ProjectLimits, caller: Caller, batch_id: UUID) -> None:
+        self._submitter = submitter
+        self._caller = caller
+        self._batch_id = batch_id
+        self._making = Making(submitter, limits, caller, batch_id)
+        self.last_line = 0
+
+    async def run(self, db: Executor, earlier: UUID) -> None:
+        """Raises RequestRefused where nothing can do a request any more, and what `Making.conclude` does."""
+        while jobs := await select_unfinished(db, earlier, self.last_line, PAGE):
+            self.last_line = jobs[-1].line
+            await self._making.add(db, self._rows(jobs))
+        await self._making.conclude(db, 0)
+
+    def _rows(self, jobs: Sequence[UnfinishedJob]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = []
+        problems: list[Problem] = []
+        for job in jobs:
+            request = JobRequest.model_validate_json(dump_json(job.request))
+            again = [id_of_line(self._batch_id, line) for line in job.again]
+            try:
+                row = self._submitter.prepare(
+                    self._caller, request, self._batch_id, job.line, [*job.kept, *again], utc_now()
+                )
+            except RequestRefused as error:
+                problems += problems_of_line(error, job.line)
+                continue
+            self._making.count(job.line, request)
+            state = "waiting" if again else "queued"
+            rows.append(row | {"retry_of": job.id, "blockers": len(again), "state": state})
+        if problems:
+            raise RequestRefused.of(problems)
+        return rows

@@ -1,0 +1,1 @@
+"""OpenAI's shapes and the factory's, translated both ways. Pure: no HTTP, no database."""

@@ -1,0 +1,1 @@
+DELETE FROM factory.batch_lines WHERE batch_id = $1::uuid
