@@ -30,10 +30,11 @@ from core.webhooks import (
     webhook_body,
 )
 from sql.alerts import raise_alert
+from sql.batches import read_batch
 from sql.calls import select_calls
 from sql.patience import GONE
 from sql.pool import Database
-from sql.reading import read_batch, read_job
+from sql.reading import read_job
 from sql.webhooks import (
     ClaimedDelivery,
     claim_deliveries,

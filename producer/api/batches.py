@@ -12,6 +12,7 @@ from pydantic import AwareDatetime
 
 from core.errors import Conflict, NotFound
 from core.jsonio import dump_json
+from core.presenting import present_batch, present_batch_result
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.bodies import MAX_WAIT_S, id_of, idempotency_key_of, read_body
 from producer.api.events import last_seen, stream_batch_events
@@ -20,7 +21,6 @@ from producer.cancelling import stop_batch
 from producer.composition import Services
 from producer.intake.lines import LineCutter
 from producer.intake.order import BatchHeader, OnError, is_lines, read_json
-from producer.presenting import present_batch, present_batch_result
 from producer.reading import wait_for_batch
 from producer.submit import Caller
 from sql.batches import read_batch, select_batch_errors, select_batch_results, select_batches
