@@ -197,6 +197,16 @@ export class FactoryClient {
     }
   }
 
+  /** What was wrong with lines that made no job, in their order: `{line, problems}`; see `onError`. */
+  async *batchErrors(batch, {signal} = {}) {
+    let cursor = 0;
+    do {
+      const page = await this.#json(get(place('job-batches', batch, '/errors'), {cursor, limit: 1000}), signal);
+      yield* page.data;
+      cursor = page.next_cursor;
+    } while (cursor);
+  }
+
   /** Whole Jobs with their calls, in the order of the lines, as they come. */
   batchJobs(batch, {signal} = {}) {
     return this.#lines(get(place('job-batches', batch, '/results'), {jobs: true}), signal);

@@ -51,8 +51,12 @@ async function* slowly() {
 const named = await factory.batch(slowly(), {metadata: {book: 'The Lamp'}});
 came.named = [named.metadata, named.total, (await factory.batch(new Set(lines(1)))).total];
 came.cancelBatch = (await factory.cancelBatch(await factory.batch([{model: 'fast', prompt: 'x', runAt: later}]))).counts.cancelled;
+const partly = await factory.batchWait(await factory.batch([...lines(1), {model: 'fast', promt: 'x'}], {onError: 'skip', name: 'Partly'}));
+came.partly = [partly.name, partly.counts.completed, (await all(factory.batchErrors(partly))).map((one) => one.line)];
+const over = await factory.batchWait(await factory.batch([{model: 'fast', prompt: 'too late', deadline_s: 0.000001}]));
+came.again = (await factory.retryFailed(over)).retry_of === over.id;
 const again = await thrown(() => factory.retryFailed(batch)); // all of it completed: there is nothing to try again
-came.retryFailed = [again instanceof ApiError, [404, 409].includes(again.status)];
+came.retryFailed = [again instanceof ApiError, again.status];
 const quote = await factory.quote(lines(2), {lines: true});
 came.quote = [quote.totals.jobs, quote.fits, quote.lines.length];
 

@@ -35,7 +35,7 @@ async def test_every_method_does_what_it_says_in_spite_of_trouble(door: Door, fa
         Trouble("/v1/jobs", cut_after=10),
         Trouble("/events", cut_after=700),
         Trouble("/v1/job-batches", 503),
-        Trouble("/results", cut_after=3000),
+        Trouble("/results", cut_after=700),
         Trouble("/audio", cut_after=500),
     ]
     script = str(Path(__file__).with_name("methods.mjs"))
@@ -58,7 +58,9 @@ async def test_every_method_does_what_it_says_in_spite_of_trouble(door: Door, fa
         "batchJobs": ["ok"] * 3,
         "named": [{"book": "The Lamp"}, 2, 1],
         "cancelBatch": 1,
-        "retryFailed": [True, True],
+        "partly": ["Partly", 1, [2]],
+        "again": True,
+        "retryFailed": [True, 409],
         "quote": [2, True, 2],
         "speak": [True, True],
         "voices": True,

@@ -2,11 +2,11 @@
 
 import base64
 import hashlib
-import hmac
 import inspect
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from io import BytesIO
 from itertools import pairwise
@@ -31,6 +31,8 @@ from factory_client.streams import EventReader, FileReader, LineReader, stream
 from factory_client.trying import Patience, ask, retry_after_s
 from hypothesis import given
 from hypothesis import strategies as some
+
+from core.signing import sign_webhook
 
 SECRET = "whsec_" + base64.b64encode(b"0123456789abcdef0123456789abcdef").decode()
 
@@ -198,8 +200,8 @@ def test_a_stream_that_always_breaks_at_the_same_place_is_given_up_in_time() -> 
 
 def test_a_webhook_is_believed_by_its_signature_and_its_time_alone() -> None:
     body = '{"type": "job.completed", "data": {"cost": 0.1, "metadata": {"title": "灯台"}}}'.encode()
-    key = base64.b64decode(SECRET.removeprefix("whsec_"))
-    signature = base64.b64encode(hmac.new(key, b"msg_1.1000." + body, hashlib.sha256).digest()).decode()
+    signed = sign_webhook([SECRET], "msg_1", datetime.fromtimestamp(1000, UTC), body)
+    signature = signed["webhook-signature"].removeprefix("v1,")
     good = {"Webhook-Id": "msg_1", "webhook-timestamp": "1000", "webhook-signature": f"v2,x v1,AAAA v1,{signature}"}
     assert verify_webhook(good, body, SECRET, clock=lambda: 1299)["data"]["cost"] == Decimal("0.1")
     bad: list[tuple[dict[str, str], bytes, str, float]] = [

@@ -58,6 +58,13 @@ async def test_every_method_does_what_it_says(caller: Caller, tmp_path: Path) ->
     assert (named.metadata, named.total) == ({"book": "The Lamp"}, 2)
     stopped = await caller.cancel_batch(await caller.batch([{"model": "fast", "prompt": "x", "run_at": LATER}]))
     assert stopped.counts["cancelled"] == 1
+    odd = [*lines(1), {"model": "fast", "promt": "x"}]
+    partly = await caller.batch_wait(await caller.batch(odd, on_error="skip", name="Partly"))
+    assert (partly.name, partly.counts["completed"], partly.refused) == ("Partly", 1, 1)
+    (wrong,) = await caller.batch_errors(partly)
+    assert (wrong.line, "promt" in {one["field"] for one in wrong.problems}) == (2, True)
+    over = await caller.batch_wait(await caller.batch([{"model": "fast", "prompt": "late", "deadline_s": 0.000001}]))
+    assert (await caller.retry_failed(over)).model_extra["retry_of"] == over.id
     quoted = await caller.quote(lines(2), lines=True)
     assert (quoted.totals["jobs"], quoted.fits, len(quoted.lines)) == (2, True, 2)
     assert isinstance(quoted.totals["most_usd"], Decimal)
@@ -134,7 +141,7 @@ async def test_events_audio_and_results_go_on_where_they_broke(caller: Caller, d
     assert ranges == [None, "bytes=1000-", "bytes=1500-"]
 
     batch = await caller.batch_wait(await caller.batch(lines(5)))
-    door.troubles = [Trouble("/results", cut_after=3000)]
+    door.troubles = [Trouble("/results", cut_after=700)]
     assert [one.key for one in await caller.results(batch)] == [f"line-{number}" for number in range(5)]
     assert len(door.headers_of("/results")) == 2
 

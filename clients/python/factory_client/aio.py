@@ -14,7 +14,19 @@ from factory_client.async_transport import AsyncTransport
 from factory_client.batches import Line, Order, ordering
 from factory_client.calls import Answer, Call, key_of, place
 from factory_client.saving import saving
-from factory_client.shapes import Batch, BatchResult, Event, Job, JobPage, Quote, Result, UsageReport, Voice, Voices
+from factory_client.shapes import (
+    Batch,
+    BatchResult,
+    Event,
+    Job,
+    JobPage,
+    LineErrors,
+    Quote,
+    Result,
+    UsageReport,
+    Voice,
+    Voices,
+)
 from factory_client.streams import EventReader, LineReader, stream
 from factory_client.trying import Patience, ask
 
@@ -119,6 +131,10 @@ class FactoryClient:
     def results(self, batch: Batch | str, *, status: str | None = None) -> AsyncIterator[BatchResult]:
         """What became of each line, in their order, as it comes."""
         return self._transport.iterate(batches.results(batch, BatchResult, {"status": status}, self._patience))
+
+    def batch_errors(self, batch: Batch | str) -> AsyncIterator[LineErrors]:
+        """What was wrong with lines that made no job, in their order; see `on_error`."""
+        return self._transport.iterate(batches.errors(batch, self._patience))
 
     def batch_jobs(self, batch: Batch | str) -> AsyncIterator[Job]:
         """Whole Jobs with their calls, in the order of the lines, as they come."""

@@ -8,12 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from factory_client.calls import Body, Call, Flow, dump, get, key_of, place, post
-from factory_client.shapes import Batch, BatchResult, Job, Quote, read_shape
+from factory_client.calls import Body, Call, Flow, Give, dump, get, key_of, place, post
+from factory_client.shapes import Batch, BatchResult, ErrorPage, Job, Quote, read_shape
 from factory_client.streams import LineReader, stream
 from factory_client.trying import Patience, ask
 
 LINES_TYPE = "application/jsonl"
+PAGE = 1000
 IN_MEMORY = 1_000_000
 UPLOAD_PATIENCE_S = 300.0  # a hundred thousand lines are stored before the answer
 Line = Mapping[str, Any] | str | bytes
@@ -75,6 +76,17 @@ def submit_batch(order: Order, key: str | None, query: Mapping[str, Any], patien
 def quote(order: Order, query: Mapping[str, Any], patience: Patience) -> Flow[Quote]:
     call = replace(order.call("/v1/job-batches/quote", None, **query), repeatable=True)
     return read_shape(Quote, (yield from ask(call, patience)).body)
+
+
+def errors(batch: Batch | str, patience: Patience) -> Flow[None]:
+    """Gives what was wrong with lines."""
+    cursor: int | None = 0
+    while cursor is not None:
+        call = get(place("job-batches", batch, "/errors"), cursor=cursor, limit=PAGE)
+        page = read_shape(ErrorPage, (yield from ask(call, patience)).body)
+        for one in page.data:
+            yield Give(one)
+        cursor = page.next_cursor
 
 
 def results(

@@ -170,6 +170,18 @@ class BatchResult(Shape):
     cost: Decimal | None = None
 
 
+class LineErrors(Shape):
+    """What was wrong with a line of a batch that made no job of it: `problems` as `{"field", "message"}`."""
+
+    line: int
+    problems: list[dict[str, Any]] = []
+
+
+class ErrorPage(Shape):
+    data: list[LineErrors] = []
+    next_cursor: int | None = None
+
+
 class Event(Shape):
     """Something that happened to a job or a batch; `data` is what it is about, as the server wrote it."""
 
