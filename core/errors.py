@@ -10,7 +10,9 @@ FactoryError
 ├── Conflict                  conflict               409
 │   └── IdempotencyConflict   idempotency_key_reused 422
 ├── RateLimited               rate_limited           429   a project's own limit; says when to come again
+├── RequestTimeout            request_timeout        408   the body did not come in time
 ├── BodyTooLarge              body_too_large         413
+├── UnsupportedMedia          unsupported_media_type 415
 ├── ServiceUnavailable        unavailable            503
 │   └── StorageUnavailable    storage_unavailable    503   in `storage.store`
 └── ConfigurationError        configuration          500   a setting is missing or wrong
@@ -120,6 +122,18 @@ class BudgetReached(FactoryError):
     code = "budget"
     status = 402
     title = "What may be spent is used up"
+
+
+class RequestTimeout(FactoryError):
+    code = "request_timeout"
+    status = 408
+    title = "The request did not come in time"
+
+
+class UnsupportedMedia(FactoryError):
+    code = "unsupported_media_type"
+    status = 415
+    title = "This path does not take such a body"
 
 
 class BodyTooLarge(FactoryError):

@@ -26,7 +26,7 @@ async def stop_job(services: Services, caller: Caller, job_id: UUID) -> None:
             )
             downstream = await fail_dependents(connection, job_id, reason.as_dict(), None)
     await services.cancels.publish(job_id)
-    await services.wakeups.publish(job_id, row["batch_id"], *downstream)
+    await services.wakeups.publish(job_id, row["batch_id"], caller.project_id, *downstream)
 
 
 async def stop_batch(services: Services, caller: Caller, batch_id: UUID) -> None:
@@ -35,4 +35,4 @@ async def stop_batch(services: Services, caller: Caller, batch_id: UUID) -> None
         raise NotFound
     changed = await cancel_batch(services.database, batch_id, caller.project_id, None)
     await services.cancels.publish(*(one.id for one in changed if one.state == "cancelling"))
-    await services.wakeups.publish(batch_id, *(one.id for one in changed))
+    await services.wakeups.publish(batch_id, caller.project_id, *(one.id for one in changed))

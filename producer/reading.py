@@ -47,7 +47,7 @@ async def wait_for_job(services: Services, caller: Caller, job_id: UUID, wait_s:
             row = await read_job(services.database, job_id, caller.project_id)
             if row is None:
                 raise NotFound
-            left_s = until - time.monotonic()
+            left_s = 0.0 if services.closing.begun else until - time.monotonic()
             if row["state"] in TERMINAL and row["started_at"] is None:  # never called a provider
                 return present_job(row, [], caller.project)
             if row["state"] in TERMINAL or left_s <= 0:
@@ -67,7 +67,7 @@ async def wait_for_batch(
             if row is None:
                 raise NotFound
             batch = present_batch(row)
-            left_s = until - time.monotonic()
+            left_s = 0.0 if services.closing.begun else until - time.monotonic()
             news = batch["sequence"] != seen if seen is not None else False
             if batch["status"] != "in_progress" or news or left_s <= 0:
                 return batch

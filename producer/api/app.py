@@ -1,17 +1,46 @@
 """The HTTP application, put together."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi.responses import Response
+from starlette.middleware.cors import CORSMiddleware
 
 from core.errors import ServiceUnavailable
-from producer.api import audio, batches, budgets, cache, experiments, feedback, jobs, quotes, routes, usage, voices
+from producer.api import (
+    audio,
+    batches,
+    budgets,
+    cache,
+    events,
+    experiments,
+    feedback,
+    jobs,
+    links,
+    quotes,
+    routes,
+    usage,
+    voices,
+)
 from producer.api.access import ServicesOf
 from producer.api.admin import router as admin
+from producer.api.guards import ClosingGate, Methods, Plausible
 from producer.api.jobs import json_response
 from producer.api.limits import LimitHeaders
 from producer.api.problems import install_problem_handlers
+from producer.api.request_ids import RequestIds
 from producer.composition import Services
 from sql.reading import probe
+
+CORS: dict[str, Any] = {
+    "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+    "allow_headers": (
+        "authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "x-api-key", "x-project-id",
+        "x-request-id",
+    ),
+    "expose_headers": ("location", "retry-after", "x-request-id"),
+    "max_age": 600,
+}  # fmt: skip
 
 
 def create_app(services: Services, local_project: str | None = None) -> FastAPI:
@@ -25,7 +54,28 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     app.state.local_project = local_project
     install_problem_handlers(app)
     app.add_middleware(LimitHeaders)
-    for part in (jobs, feedback, audio, batches, quotes, usage, budgets, cache, experiments, voices, routes, admin):
+    app.add_middleware(Methods, api=app)
+    app.add_middleware(Plausible)
+    app.add_middleware(ClosingGate, closing=services.closing)
+    if services.settings.allowed_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=services.settings.allowed_origins, **CORS)
+    app.add_middleware(RequestIds)
+    for part in (
+        jobs,
+        events,
+        links,
+        feedback,
+        audio,
+        batches,
+        quotes,
+        usage,
+        budgets,
+        cache,
+        experiments,
+        voices,
+        routes,
+        admin,
+    ):
         app.include_router(part.router)
 
     @app.get("/healthz", tags=["health"])

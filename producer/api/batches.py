@@ -15,8 +15,7 @@ from core.jsonio import dump_json
 from core.request import JobRequest, Shape
 from core.request_checks import problems_of, read_request
 from producer.api.access import CallerOf, ServicesOf
-from producer.api.bodies import MAX_WAIT_S, id_of, idempotency_of, read_body
-from producer.api.events import last_seen, stream_batch_events
+from producer.api.bodies import JSON_TYPES, MAX_WAIT_S, id_of, idempotency_of, read_body
 from producer.api.jobs import json_response, load_jobs
 from producer.cancelling import stop_batch
 from producer.composition import Services
@@ -76,7 +75,7 @@ async def create_batch(
 ) -> Response:
     """Submit all or none. JSON `{"jobs": [Request…], "name", "metadata", "max_cost_usd"}`, or JSONL with a Request a
     line and `?max_cost_usd=`: no call is begun that could take the batch beyond it."""
-    body = await read_body(request, services.settings.max_body_mb)
+    body = await read_body(request, services.settings.max_body_mb, (*JSON_TYPES, *LINES_TYPES))
     order = read_order(body, request.headers.get("content-type", ""), max_cost_usd)
     batch_id = await services.submitter.submit_batch(caller, order, idempotency_of(request, body))
     batch = await wait_for_batch(services, caller, batch_id, 0, None)
@@ -100,17 +99,6 @@ async def cancel_batch(services: ServicesOf, caller: CallerOf, batch_id: str) ->
     """Stop every job of the batch that is not over."""
     await stop_batch(services, caller, id_of(batch_id))
     return json_response(await wait_for_batch(services, caller, id_of(batch_id), 0, None))
-
-
-@router.get("/v1/job-batches/{batch_id}/events")
-async def batch_events(request: Request, services: ServicesOf, caller: CallerOf, batch_id: str) -> Response:
-    """Counts as server-sent events until the batch is over."""
-    await _refuse_unknown(services, caller, id_of(batch_id))
-    return StreamingResponse(
-        stream_batch_events(services, caller, id_of(batch_id), last_seen(request)),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
 
 
 @router.get("/v1/job-batches/{batch_id}/results")

@@ -3,15 +3,14 @@
 from typing import Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from core.errors import Conflict, NotFound, RequestRefused
 from core.jsonio import dump_json
 from core.request import JobRequest
 from core.request_checks import read_request
-from producer.api.access import CallerOf, EventsCallerOf, ServicesOf
-from producer.api.bodies import MAX_WAIT_S, id_of, idempotency_of, preferred_wait_s, read_body
-from producer.api.events import last_seen, stream_job_events
+from producer.api.access import CallerOf, ServicesOf
+from producer.api.bodies import JSON_TYPES, MAX_WAIT_S, id_of, idempotency_of, preferred_wait_s, read_body
 from producer.api.problems import problem_of_failure
 from producer.cancelling import stop_job
 from producer.composition import Services
@@ -41,7 +40,7 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 
 
 async def _submit(request: Request, services: Services, caller: Caller) -> Any:
-    body = await read_body(request, services.settings.max_body_mb)
+    body = await read_body(request, services.settings.max_body_mb, JSON_TYPES)
     parsed = read_request(body)
     if isinstance(parsed, list):
         raise RequestRefused.of(parsed)
@@ -116,19 +115,6 @@ async def retry(services: ServicesOf, caller: CallerOf, job_id: str) -> Response
         raise Conflict(f"the job is {earlier['state']}: only a job that is over can be tried again")
     made = await services.submitter.retry(caller, earlier)
     return json_response(await load_job(services, caller, made), 202, {"Location": job_url(made)})
-
-
-@router.get("/v1/jobs/{job_id}/events")
-async def job_events(request: Request, services: ServicesOf, caller: EventsCallerOf, job_id: str) -> Response:
-    """Server-sent events until the job is over; `Last-Event-ID` continues after that number."""
-    known = id_of(job_id)
-    if await read_job(services.database, known, caller.project_id) is None:
-        raise NotFound
-    return StreamingResponse(
-        stream_job_events(services, caller, known, last_seen(request)),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
 
 
 async def load_jobs(services: Services, caller: Caller, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -1,17 +1,22 @@
 """Errors as `application/problem+json` (RFC 9457) with a stable `code`."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
+from starlette.types import Scope
 
-from core.errors import FactoryError, RateLimited, ServiceUnavailable
+from core.errors import FactoryError, Problem, RateLimited, RequestRefused, ServiceUnavailable
 from core.jsonio import dump_json
 from core.logging import get_logger
+from producer.api.request_ids import REQUEST_ID
 from producer.presenting import failure_status
 
 AWAY = (
@@ -30,6 +35,8 @@ def problem(
 ) -> Response:
     """One problem document."""
     body = {"type": f"urn:factory:error:{code}", "title": title, "status": status, "code": code, "detail": detail}
+    if (request_id := REQUEST_ID.get()) is not None:
+        body["request_id"] = request_id
     return Response(dump_json({**body, **more}), status, headers, media_type="application/problem+json")
 
 
@@ -38,6 +45,8 @@ def problem_of(error: FactoryError) -> Response:
     headers = {"Retry-After": "2"} if error.status == 503 else None
     if error.status == 401:
         headers = {"WWW-Authenticate": "Bearer"}
+    if error.status == 408:
+        headers = {"Connection": "close"}
     if isinstance(error, RateLimited):
         headers = {"Retry-After": str(max(1, math.ceil(error.retry_after_s)))}
     more = {"problems": [one.as_dict() for one in error.problems]} if error.problems else {}
@@ -65,10 +74,17 @@ def install_problem_handlers(app: FastAPI) -> None:
         return problem_of(error)
 
     @app.exception_handler(HTTPException)
-    async def of_http(_request: Request, error: HTTPException) -> Response:
+    async def of_http(request: Request, error: HTTPException) -> Response:
         codes = {404: "not_found", 405: "method_not_allowed"}
-        title = str(error.detail)
-        return problem(error.status_code, codes.get(error.status_code, "http_error"), title, title)
+        title, headers = str(error.detail), dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = ", ".join(methods_of(app, request.scope))
+        return problem(error.status_code, codes.get(error.status_code, "http_error"), title, title, headers=headers)
+
+    @app.exception_handler(RequestValidationError)
+    async def of_parameters(_request: Request, error: RequestValidationError) -> Response:
+        problems = [Problem(_lower(one["msg"]), ".".join(map(str, one["loc"][1:])) or None) for one in error.errors()]
+        return problem_of(RequestRefused.of(problems))
 
     async def of_servers(_request: Request, error: Exception) -> Response:
         get_logger(__name__).warning("a server is away", error=type(error).__name__)
@@ -81,3 +97,19 @@ def install_problem_handlers(app: FastAPI) -> None:
     async def of_surprise(request: Request, error: Exception) -> Response:
         get_logger(__name__).error("a fault of ours", path=request.url.path, exc_info=error)
         return problem(500, "internal", "A fault of ours", "The factory failed at this request; its log says why.")
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def methods_of(api: FastAPI, scope: Scope) -> Sequence[str]:
+    """Those that the path of a request takes; none where there is no such path."""
+    found: set[str] = set()
+    for route in api.routes:
+        methods = getattr(route, "methods", None)
+        if methods and route.matches({**scope, "method": next(iter(methods))})[0] is Match.FULL:
+            found |= methods
+    if not found:
+        return ()
+    return sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()))

@@ -5,8 +5,8 @@ from fastapi.responses import Response
 
 from core.errors import Problem, RequestRefused
 from producer.api.access import CallerOf, ServicesOf
-from producer.api.batches import MaxCost, read_order
-from producer.api.bodies import read_body
+from producer.api.batches import LINES_TYPES, MaxCost, read_order
+from producer.api.bodies import JSON_TYPES, read_body
 from producer.api.jobs import json_response
 from producer.quoting import make_quote, present_quote
 
@@ -25,7 +25,7 @@ async def quote_batch(
     """The body of `POST /v1/job-batches`, priced and not submitted: sums, and groups by the name asked for, the kind
     and the model that would be called first. `lines=true` shows every line too. `single=true` quotes its one line as
     `POST /v1/jobs` would take it. What a submit refuses is refused in the same words; no limit is charged."""
-    body = await read_body(request, services.settings.max_body_mb)
+    body = await read_body(request, services.settings.max_body_mb, (*JSON_TYPES, *LINES_TYPES))
     order = read_order(body, request.headers.get("content-type", ""), max_cost_usd)
     if single and len(order.requests) != 1:
         raise RequestRefused.of([Problem(f"goes with one job, and these are {len(order.requests)}", "single")])
