@@ -7,10 +7,11 @@ from uuid import UUID
 
 from core.errors import NotFound
 from producer.composition import Services
+from producer.expecting import expect
 from producer.presenting import TERMINAL, present_batch, present_job
 from producer.submit import Caller
 from sql.calls import select_calls
-from sql.reading import read_batch, read_job, read_queue_place
+from sql.reading import read_batch, read_job
 
 LOOK_AGAIN_S = 1.0
 
@@ -32,10 +33,8 @@ async def read_job_with_calls(
 async def load_job(services: Services, caller: Caller, job_id: UUID) -> dict[str, Any]:
     """A Job. Raises NotFound, also for a job of another project."""
     row, calls = await read_job_with_calls(services, caller, job_id)
-    position = None
-    if row["state"] == "queued":
-        position = 1 + await read_queue_place(services.database, caller.project_id, row["kind"], job_id, None)
-    return present_job(row, calls, caller.project, position=position)
+    position, eta_s = await expect(services, caller, row) if row["state"] == "queued" else (None, None)
+    return present_job(row, calls, caller.project, position=position, eta_s=eta_s)
 
 
 async def wait_for_job(services: Services, caller: Caller, job_id: UUID, wait_s: float) -> dict[str, Any]:

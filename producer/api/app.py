@@ -17,6 +17,7 @@ from producer.api import (
     feedback,
     jobs,
     links,
+    listing,
     quotes,
     routes,
     usage,
@@ -24,6 +25,7 @@ from producer.api import (
 )
 from producer.api.access import ServicesOf
 from producer.api.admin import router as admin
+from producer.api.document import install_document
 from producer.api.guards import ClosingGate, Methods, Plausible
 from producer.api.jobs import json_response
 from producer.api.limits import LimitHeaders
@@ -49,6 +51,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
         title="AI Provider Factory",
         version="0.1.0",
         description="Submit text, embedding and speech jobs under a semantic name; get them back done and priced.",
+        generate_unique_id_function=lambda route: f"{route.name} {route.path}",
     )
     app.state.services = services
     app.state.local_project = local_project
@@ -62,6 +65,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     app.add_middleware(RequestIds)
     for part in (
         jobs,
+        listing,
         events,
         links,
         feedback,
@@ -90,4 +94,5 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
             raise ServiceUnavailable
         return json_response({"status": "ready", "catalog_version": services.catalog.current.version})
 
+    install_document(app)
     return app

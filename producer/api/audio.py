@@ -18,7 +18,16 @@ from storage.store import NotStored
 router = APIRouter(tags=["jobs"])
 
 
-@router.api_route("/v1/jobs/{job_id}/audio", methods=["GET", "HEAD"])
+AUDIO_DOCS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The recording", "content": {kind: {} for kind in sorted(set(AUDIO_TYPES.values()))}},
+    206: {"description": "The range that was asked for"},
+    304: {"description": "As it was"},
+    416: {"description": "The range lies outside the bytes there are"},
+}
+
+
+@router.get("/v1/jobs/{job_id}/audio", response_class=StreamingResponse, responses=AUDIO_DOCS)
+@router.head("/v1/jobs/{job_id}/audio", include_in_schema=False)
 async def job_audio(request: Request, services: ServicesOf, caller: AudioCallerOf, job_id: str) -> Response:
     """The narration, with ranges; a signed link stands in for a key."""
     row = await read_job(services.database, id_of(job_id), caller.project_id)
@@ -26,6 +35,8 @@ async def job_audio(request: Request, services: ServicesOf, caller: AudioCallerO
         raise NotFound
     if row["state"] != "completed":
         raise Conflict(f"the job is {row['state']}: there is no audio")
+    if row["content_deleted_at"] is not None:
+        raise NotFound("the audio of this job was deleted")
     audio = row["result"]["audio"]
     try:
         if row["audio_expired_at"] is not None:

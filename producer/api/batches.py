@@ -39,6 +39,20 @@ class BatchBody(Shape):
     max_cost_usd: Annotated[Decimal, Field(ge=0, strict=False)] | None = None
 
 
+BATCH_DOCS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": BatchBody.model_json_schema(by_alias=False),
+                "example": {"jobs": [{"model": "fast", "prompt": "One"}, {"model": "fast", "prompt": "Two"}]},
+            },
+            "application/jsonl": {"schema": {"type": "string"}},
+        },
+    }
+}
+
+
 def read_order(body: bytes, content_type: str, max_cost_usd: Decimal | None) -> BatchOrder:
     """`max_cost_usd` stands in the address of JSONL, which has no place for it.
 
@@ -69,7 +83,7 @@ def read_order(body: bytes, content_type: str, max_cost_usd: Decimal | None) -> 
     return BatchOrder(requests, name, metadata, max_cost_usd)
 
 
-@router.post("/v1/job-batches", status_code=202)
+@router.post("/v1/job-batches", status_code=202, openapi_extra=BATCH_DOCS)
 async def create_batch(
     request: Request, services: ServicesOf, caller: CallerOf, max_cost_usd: MaxCost = None
 ) -> Response:

@@ -105,11 +105,9 @@ def _lower(text: str) -> str:
 
 def methods_of(api: FastAPI, scope: Scope) -> Sequence[str]:
     """Those that the path of a request takes; none where there is no such path."""
-    found: set[str] = set()
-    for route in api.routes:
-        methods = getattr(route, "methods", None)
-        if methods and route.matches({**scope, "method": next(iter(methods))})[0] is Match.FULL:
-            found |= methods
-    if not found:
-        return ()
-    return sorted(found | {"OPTIONS"} | ({"HEAD"} if "GET" in found else set()))
+    found = [
+        method
+        for method in ("DELETE", "GET", "PATCH", "POST", "PUT")
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in api.routes)
+    ]
+    return sorted([*found, "OPTIONS", *(["HEAD"] if "GET" in found else [])]) if found else []

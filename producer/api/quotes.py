@@ -5,7 +5,7 @@ from fastapi.responses import Response
 
 from core.errors import Problem, RequestRefused
 from producer.api.access import CallerOf, ServicesOf
-from producer.api.batches import LINES_TYPES, MaxCost, read_order
+from producer.api.batches import BATCH_DOCS, LINES_TYPES, MaxCost, read_order
 from producer.api.bodies import JSON_TYPES, read_body
 from producer.api.jobs import json_response
 from producer.quoting import make_quote, present_quote
@@ -13,7 +13,7 @@ from producer.quoting import make_quote, present_quote
 router = APIRouter(tags=["batches"])
 
 
-@router.post("/v1/job-batches/quote")
+@router.post("/v1/job-batches/quote", openapi_extra=BATCH_DOCS)
 async def quote_batch(
     request: Request,
     services: ServicesOf,

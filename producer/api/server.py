@@ -68,6 +68,7 @@ class Bounded(HttpToolsProtocol):
 
     header_timeout_s = 20.0
     _size = 0
+    _pending = 0  # bytes of headers that are not whole yet: the parser keeps them
     _begun = False
     _refused = False
     _patience: asyncio.TimerHandle | None = None
@@ -83,7 +84,11 @@ class Bounded(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self._refused:
             return
+        if self._patience is not None:
+            self._pending += len(data)
         super().data_received(data)
+        if self._patience is not None and self._pending > MOST_HEADER_BYTES:
+            self._refuse_size()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -120,8 +125,11 @@ class Bounded(HttpToolsProtocol):
     def _count(self, size: int) -> None:
         self._size += size
         if self._size > MOST_HEADER_BYTES or len(self.headers) > MOST_HEADERS:
-            detail = f"the address and the headers have more than {MOST_HEADER_BYTES} bytes, or {MOST_HEADERS} lines"
-            self._refuse(431, "headers_too_large", "The headers are larger than this server accepts", detail)
+            self._refuse_size()
+
+    def _refuse_size(self) -> None:
+        detail = f"the address and the headers have more than {MOST_HEADER_BYTES} bytes, or {MOST_HEADERS} lines"
+        self._refuse(431, "headers_too_large", "The headers are larger than this server accepts", detail)
 
     def _await_headers(self) -> None:
         self._stop_waiting()
@@ -130,7 +138,7 @@ class Bounded(HttpToolsProtocol):
     def _stop_waiting(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
-            self._patience = None
+            self._patience, self._pending = None, 0
 
     def _give_up(self) -> None:
         if not self._begun:  # not a byte came
@@ -143,6 +151,7 @@ class Bounded(HttpToolsProtocol):
         if self._refused:
             return
         self._refused = True
+        self._stop_waiting()
         answer = problem(status, code, title, detail, headers={"connection": "close"})
         lines = [STATUS_LINE[status], *(b"%s: %s\r\n" % pair for pair in answer.raw_headers), b"\r\n"]
         if self.cycle is None or self.cycle.response_complete:
