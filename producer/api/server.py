@@ -107,6 +107,7 @@ class Bounded(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         self._stop_waiting()
+        self._pending = 0
         if not self._refused:
             super().on_headers_complete()
 
@@ -138,7 +139,7 @@ class Bounded(HttpToolsProtocol):
     def _stop_waiting(self) -> None:
         if self._patience is not None:
             self._patience.cancel()
-            self._patience, self._pending = None, 0
+            self._patience = None
 
     def _give_up(self) -> None:
         if not self._begun:  # not a byte came
