@@ -39,31 +39,45 @@ def without_ids(answer: httpx.Response, *ids: str) -> tuple[int, str]:
     return answer.status_code, text
 
 
+BODIES: dict[str, Any] = {"/v1/jobs/{job_id}/feedback": {"score": 1}}
+
+
 async def test_a_foreign_id_is_answered_exactly_like_one_that_does_not_exist(
     factory: Factory, stranger: httpx.AsyncClient
 ) -> None:
+    """Every path of the document that takes the id of a job or a batch, those of tomorrow too."""
     batch = await finished_batch(factory)
     listed = (await factory.client.get("/v1/jobs", params={"batch_id": batch["id"]})).json()["data"]
     spoken = next(job["id"] for job in listed if job["kind"] == "speech")
-    paths = [
-        ("GET", "/v1/jobs/{job}"), ("GET", "/v1/jobs/{job}/events"), ("GET", "/v1/jobs/{job}/audio"),
-        ("HEAD", "/v1/jobs/{job}/audio"), ("POST", "/v1/jobs/{job}/cancel"), ("POST", "/v1/jobs/{job}/retry"),
-        ("POST", "/v1/jobs/{job}/links"), ("GET", "/v1/job-batches/{batch}"), ("GET", "/v1/job-batches/{batch}/results"),
-        ("GET", "/v1/job-batches/{batch}/events"), ("POST", "/v1/job-batches/{batch}/cancel"),
-        ("GET", "/v1/job-batches/{batch}/errors"), ("POST", "/v1/job-batches/{batch}/retry-failed"),
-    ]  # fmt: skip
-    for method, path in paths:
-        unknown = str(uuid4())
-        theirs = await stranger.request(method, path.format(job=spoken, batch=batch["id"]))
-        nobodys = await stranger.request(method, path.format(job=unknown, batch=unknown))
-        assert theirs.status_code == 404, (method, path, theirs.text)
-        assert without_ids(theirs, spoken, batch["id"]) == without_ids(nobodys, unknown), (method, path)
+    before = await factory.execute("SELECT id, state, seq FROM factory.jobs ORDER BY id")
+    document = (await stranger.get("/openapi.json")).json()
+    tried = []
+    for path, methods in document["paths"].items():
+        if not {"{job_id}", "{batch_id}"} & set(path.split("/")):
+            assert "_id}" not in path or path.startswith("/v1/admin"), f"{path}: whose id is this?"
+            continue
+        for method in [*methods, *(["head"] if "get" in methods else [])]:
+            unknown, ids = str(uuid4()), {"job_id": spoken, "batch_id": batch["id"]}
+            how: dict[str, Any] = {"headers": {"x-request-id": "the-same"}}
+            if "requestBody" in methods.get(method, {}):
+                how["json"] = BODIES.get(path, {})
+            theirs = await stranger.request(method, path.format(**ids), **how)
+            nobodys = await stranger.request(method, path.format(job_id=unknown, batch_id=unknown), **how)
+            assert theirs.status_code == 404, (method, path, theirs.text)
+            assert without_ids(theirs, *ids.values()) == without_ids(nobodys, unknown), (method, path)
+            tried.append((method, path))
+    assert len(tried) >= 18
+    for query in ("/v1/jobs?batch_id=", "/v1/usage?batch_id="):
+        shown = [(await stranger.get(query + one)).text.replace(one, "ID") for one in (batch["id"], str(uuid4()))]
+        assert shown[0] == shown[1], query
+    assert await factory.execute("SELECT id, state, seq FROM factory.jobs ORDER BY id") == before
 
 
 async def test_lists_and_sums_hold_the_own_projects_alone(factory: Factory, stranger: httpx.AsyncClient) -> None:
     batch = await finished_batch(factory)
-    last = (await factory.client.get("/v1/jobs")).json()["data"][-1]["id"]
-    for query in ({}, {"batch_id": batch["id"]}, {"cursor": last}, {"status": "completed"}):
+    following = (await factory.client.get("/v1/jobs", params={"limit": 1})).json()["next_cursor"]
+    assert (await stranger.get("/v1/jobs", params={"cursor": following})).status_code == 400
+    for query in ({}, {"batch_id": batch["id"]}, {"status": "completed"}, {"key": "a"}, {"model": "fast"}):
         shown = (await stranger.get("/v1/jobs", params=query)).json()
         assert shown == {"data": [], "next_cursor": None}, query
     for query in ({}, {"batch_id": batch["id"]}):

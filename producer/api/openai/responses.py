@@ -74,7 +74,7 @@ async def cancel_response(services: ServicesOf, caller: CallerOf, response_id: s
 
 async def _response_row(services: Services, caller: Caller, job_id: UUID) -> dict[str, Any]:
     row = await wait_for_row(services, caller, job_id, 0)
-    if row["kind"] != "text":
+    if row["kind"] != "text" or row["content_deleted_at"] is not None:
         raise NotFound
     return row
 
