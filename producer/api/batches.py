@@ -1,11 +1,11 @@
 """`/v1/job-batches`: many jobs at once, as JSON or as one JSON object a line."""
 
+import json
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Annotated, Any
 from uuid import UUID
 
-import orjson
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response, StreamingResponse
 from pydantic import Field, ValidationError
@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 from core.errors import NotFound, Problem, RequestRefused
 from core.jsonio import dump_json
 from core.request import JobRequest, Shape
-from core.request_checks import problems_of, read_request
+from core.request_checks import find_unstorable, problems_of, read_request
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.bodies import JSON_TYPES, MAX_WAIT_S, id_of, idempotency_of, read_body
 from producer.api.jobs import json_response, load_jobs
@@ -39,6 +39,7 @@ class BatchBody(Shape):
     max_cost_usd: Annotated[Decimal, Field(ge=0, strict=False)] | None = None
 
 
+RESULTS_DOCS: dict[int | str, dict[str, Any]] = {200: {"content": {"application/jsonl": {}}}}
 BATCH_DOCS: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -67,7 +68,10 @@ def read_order(body: bytes, content_type: str, max_cost_usd: Decimal | None) -> 
             shape = BatchBody.model_validate_json(body)
         except ValidationError as error:
             raise RequestRefused.of(problems_of(error, body)) from None
-        lines = [(number, orjson.dumps(job)) for number, job in enumerate(shape.jobs, start=1)]
+        named = {"name": shape.name, "metadata": shape.metadata}
+        if unstorable := [Problem(message, field) for field, message in find_unstorable(named, body)]:
+            raise RequestRefused.of(unstorable)
+        lines = [(number, json.dumps(job).encode()) for number, job in enumerate(shape.jobs, start=1)]
         name, metadata = shape.name, shape.metadata
         max_cost_usd = shape.max_cost_usd if shape.max_cost_usd is not None else max_cost_usd
     requests: list[JobRequest] = []
@@ -115,7 +119,7 @@ async def cancel_batch(services: ServicesOf, caller: CallerOf, batch_id: str) ->
     return json_response(await wait_for_batch(services, caller, id_of(batch_id), 0, None))
 
 
-@router.get("/v1/job-batches/{batch_id}/results")
+@router.get("/v1/job-batches/{batch_id}/results", response_class=StreamingResponse, responses=RESULTS_DOCS)
 async def batch_results(services: ServicesOf, caller: CallerOf, batch_id: str) -> Response:
     """Every Job of the batch as JSONL in the order of its lines, in whatever state it is."""
     await _refuse_unknown(services, caller, id_of(batch_id))

@@ -95,8 +95,11 @@ def install_problem_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def of_surprise(request: Request, error: Exception) -> Response:
-        get_logger(__name__).error("a fault of ours", path=request.url.path, exc_info=error)
-        return problem(500, "internal", "A fault of ours", "The factory failed at this request; its log says why.")
+        request_id = request.scope.get("state", {}).get("request_id")
+        get_logger(__name__).error("a fault of ours", path=request.url.path, request_id=request_id, exc_info=error)
+        detail = "The factory failed at this request; its log says why."
+        headers = {"X-Request-Id": request_id} if request_id else None
+        return problem(500, "internal", "A fault of ours", detail, headers=headers, request_id=request_id)
 
 
 def _lower(text: str) -> str:

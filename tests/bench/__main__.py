@@ -16,6 +16,7 @@ BENCHES = {
     "queue": "tests.bench.queue_engine",
     "routing": "tests.bench.routing",
     "cache": "tests.bench.cache",
+    "sse": "tests.bench.sse",
 }
 
 
