@@ -21,7 +21,7 @@ from producer.api.access import BatchEventsCallerOf, EventsCallerOf, ProjectEven
 from producer.api.bodies import id_of
 from producer.composition import Services
 from producer.feeds import Feed, Subject
-from producer.project_events import NIL, REPLAY, Name, ProjectFrame
+from producer.project_events import NIL, REPLAY, Name, ProjectFrame, Tail
 from producer.submit import Caller
 from sql.batches import read_batch
 from sql.reading import read_job
@@ -116,10 +116,12 @@ async def _frames(services: Services, caller: Caller, feed: Feed, known: Subject
 async def follow_project(request: Request, services: ServicesOf, caller: ProjectEventsCallerOf) -> Response:
     """`job.queued`, `job.started` and the end of every job of the project, from now on or after `Last-Event-ID`."""
     place = _place_of(request, caller)
-    if place is None:
-        now = await services.project_feeds.horizon()
-        place = StreamPlace(now, now, NIL, 0)
-    return EventStream(_project_frames(services, caller, place))
+    if place is not None:
+        return EventStream(_project_frames(services, caller, place))
+    async with services.project_feeds.following(caller.project_id) as (tail, _):
+        here = StreamPlace(tail.reader.floor, tail.reader.reached, NIL, 0)
+        joined = (tail, tail.end)
+    return EventStream(_project_frames(services, caller, here, joined))
 
 
 def _place_of(request: Request, caller: Caller) -> StreamPlace | None:
@@ -132,14 +134,18 @@ def _place_of(request: Request, caller: Caller) -> StreamPlace | None:
     return place
 
 
-async def _project_frames(services: Services, caller: Caller, here: StreamPlace) -> AsyncIterator[bytes]:
+async def _project_frames(
+    services: Services, caller: Caller, here: StreamPlace, joined: tuple[Tail, int] | None = None
+) -> AsyncIterator[bytes]:
+    """`joined`: the tail as it was when the subscriber came; with it, nothing needs to be read for this one alone."""
     yield b"retry: %d\n\n" % RETRY_MS
     async with services.project_feeds.following(caller.project_id) as (tail, changed):
-        read, given, behind = tail.end, set[Name](), True
+        behind = joined is None or joined[0] is not tail
+        read, given = tail.end if joined is None else joined[1], set[Name]()
         while True:
             changed.clear()
             news = None if behind else tail.since(read)
-            if news is None:  # new here, or too slow for what is held in memory
+            if news is None:  # come back after a while, or too slow for what is held in memory
                 read, held_from, given = tail.end, tail.reader.floor, set()
                 async for page in _replay(services, caller, here):
                     given |= {frame.name for frame in page if frame.at >= held_from}

@@ -32,6 +32,7 @@ class RequestIds:
                 MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
+        scope.setdefault("state", {})["request_id"] = request_id  # for what is answered outside, a fault of ours
         token = REQUEST_ID.set(request_id)
         try:
             with structlog.contextvars.bound_contextvars(request_id=request_id):
