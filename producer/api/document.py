@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from producer.api.openai.paths import is_openai_path
 from producer.api.shapes import ANSWERS, COMPONENTS
 
 METHODS = frozenset({"get", "head", "post", "put", "patch", "delete"})
@@ -33,14 +34,22 @@ TITLES = {
 EVERYWHERE = (400, 431, 500, 503)
 KEYED = (401, 403, 404)
 WITH_BODY = (408, 413, 415)
-SUBMITTING = frozenset({"/v1/generate", "/v1/jobs", "/v1/job-batches", "/v1/jobs/{job_id}/retry"})
+SUBMITTING = frozenset(
+    {
+        "/v1/generate", "/v1/jobs", "/v1/jobs/{job_id}/retry", "/v1/job-batches",
+        "/v1/job-batches/{batch_id}/retry-failed",
+    }
+)  # fmt: skip
 WAITING = frozenset({"/v1/generate"})
+UNSHAPED = frozenset({431})  # before a path is known
 OPEN = frozenset({"/healthz", "/readyz"})
 LINKED = {"/v1/jobs/{job_id}/audio", "/v1/jobs/{job_id}/events", "/v1/job-batches/{batch_id}/events", "/v1/events"}
 TAGS = {
     "jobs": "One job: submit, wait, look, stop, listen",
     "batches": "Many jobs at once",
     "events": "What happens to the jobs of a project, as server-sent events",
+    "openai": "OpenAI's own clients work with only base URL and key changed",
+    "webhooks": "Who hears of the ends of jobs and batches",
     "usage": "What was spent, and what may be",
     "voices": "Who speaks",
     "admin": "For operators: projects, keys, models, aliases, endpoints, voices, prices",
@@ -106,13 +115,10 @@ def _complete(operation: dict[str, Any], method: str, path: str) -> None:
         answer = answers.setdefault(status, {"description": "The Job, which goes on" if status == "202" else "Done"})
         answer["content"] = {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}}
     for number in error_statuses(method, path):
-        answers.setdefault(
-            str(number),
-            {
-                "description": TITLES[number],
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}},
-            },
-        )
+        shaped = is_openai_path(path) and number not in UNSHAPED
+        kind, name = ("application/json", "OpenAiError") if shaped else ("application/problem+json", "Problem")
+        content = {kind: {"schema": {"$ref": f"#/components/schemas/{name}"}}}
+        answers.setdefault(str(number), {"description": TITLES[number], "content": content})
     if path not in OPEN:
         operation["security"] = [{"ApiKey": []}, {"Bearer": []}, *([{"Link": []}] if path in LINKED else [])]
     operation.setdefault("parameters", []).append(
@@ -142,6 +148,8 @@ def error_statuses(method: str, path: str) -> list[int]:
         found |= {409}
     if method == "post" and path in SUBMITTING:
         found |= {402, 422, 429}
+    if method == "post" and is_openai_path(path):  # 402 is 429 there
+        found |= {422, 424, 429, 502, 504}
     if path in WAITING:
         found |= {424, 502, 504}
     return sorted(found)

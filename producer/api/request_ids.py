@@ -25,7 +25,7 @@ class RequestIds:
             await self._app(scope, receive, send)
             return
         given = Headers(scope=scope).get("x-request-id", "")
-        request_id = given if SANE.fullmatch(given) else str(new_id())
+        request_id = given if SANE.fullmatch(given) else f"req_{new_id().hex}"
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":

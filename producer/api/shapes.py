@@ -21,6 +21,10 @@ def _ref(name: str) -> Schema:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
+def _page(name: str) -> Schema:
+    return _object({"data": {"type": "array", "items": _ref(name)}, "next_cursor": {"type": ["string", "null"]}})
+
+
 ID: Schema = {"type": "string", "format": "uuid"}
 TIME: Schema = {"type": "string", "format": "date-time"}
 TEXT: Schema = {"type": "string"}
@@ -65,12 +69,40 @@ JOB = _object(
 COUNTS = ("waiting", "queued", "in_progress", "completed", "failed", "cancelled", "expired")
 BATCH = _object(
     {
-        "id": ID, "object": {"const": "job_batch"}, "status": TEXT, "name": {"type": ["string", "null"]},
-        "total": WHOLE,
-        "counts": _object(dict.fromkeys(COUNTS, WHOLE)), "cost": USD, "sequence": WHOLE, "created_at": TIME,
+        "id": ID, "object": {"const": "job_batch"},
+        "status": {"enum": ["validating", "in_progress", "completed", "failed", "cancelled"]},
+        "name": {"type": ["string", "null"]}, "total": WHOLE, "refused": WHOLE,
+        "counts": _object(dict.fromkeys(COUNTS, WHOLE)), "error": _or_null(ANY), "cost": USD, "max_cost_usd": USD,
+        "on_error": {"enum": ["reject", "skip"]}, "retry_of": _or_null(ID), "sequence": WHOLE, "created_at": TIME,
         "finished_at": _or_null(TIME), "metadata": ANY, "urls": ANY,
     },
 )  # fmt: skip
+ENDPOINT = _object(
+    {
+        "id": ID, "object": {"const": "webhook_endpoint"}, "url": TEXT, "events": {"type": "array", "items": TEXT},
+        "include_content": {"type": "boolean"}, "active": {"type": "boolean"},
+        "disabled_reason": {"type": ["string", "null"]}, "failing_since": _or_null(TIME),
+        "old_secret_expires_at": _or_null(TIME), "created_at": TIME,
+    },
+    {"secret": {"type": "string", "description": "shown when it is made, and in no other answer"}},
+)  # fmt: skip
+SECRET = _object({"object": {"const": "webhook_secret"}, "secret": TEXT, "old_secret_expires_at": _or_null(TIME)})
+DELIVERY = _object(
+    {
+        "id": ID, "object": {"const": "webhook_delivery"}, "webhook_id": TEXT, "endpoint_id": _or_null(ID),
+        "type": TEXT, "job_id": _or_null(ID), "batch_id": _or_null(ID), "url": TEXT,
+        "state": {"enum": ["pending", "delivered", "failed"]}, "attempts": WHOLE,
+        "last_status": {"type": ["integer", "null"]}, "next_at": _or_null(TIME), "delivered_at": _or_null(TIME),
+        "failed_at": _or_null(TIME), "created_at": TIME, "log": {"type": "array"},
+    },
+)  # fmt: skip
+OPENAI_ERROR = _object(
+    {
+        "error": _object(
+            {"message": TEXT, "type": TEXT, "param": {"type": ["string", "null"]}, "code": {"type": ["string", "null"]}}
+        )
+    }
+)
 PROBLEM = _object(
     {"type": TEXT, "title": TEXT, "status": WHOLE, "code": TEXT, "detail": TEXT},
     {
@@ -89,8 +121,15 @@ COMPONENTS: dict[str, Schema] = {
     "Result": RESULT,
     "Call": CALL,
     "Job": JOB,
-    "JobPage": _object({"data": {"type": "array", "items": _ref("Job")}, "next_cursor": {"type": ["string", "null"]}}),
+    "JobPage": _page("Job"),
     "JobBatch": BATCH,
+    "JobBatchPage": _page("JobBatch"),
+    "WebhookEndpoint": ENDPOINT,
+    "WebhookEndpoints": _object({"data": {"type": "array", "items": _ref("WebhookEndpoint")}}),
+    "WebhookSecret": SECRET,
+    "WebhookDelivery": DELIVERY,
+    "WebhookDeliveryPage": _page("WebhookDelivery"),
+    "OpenAiError": OPENAI_ERROR,
     "Link": _object({"url": TEXT, "expires_at": TIME}),
     "Problem": PROBLEM,
 }
@@ -104,8 +143,21 @@ ANSWERS: dict[tuple[str, str], dict[str, str]] = {
     ("post", "/v1/jobs/{job_id}/retry"): {"202": "Job"},
     ("post", "/v1/jobs/{job_id}/links"): {"201": "Link"},
     ("post", "/v1/job-batches"): {"202": "JobBatch"},
+    ("get", "/v1/job-batches"): {"200": "JobBatchPage"},
     ("get", "/v1/job-batches/{batch_id}"): {"200": "JobBatch"},
+    ("post", "/v1/job-batches/{batch_id}/retry-failed"): {"202": "JobBatch"},
     ("post", "/v1/job-batches/{batch_id}/cancel"): {"200": "JobBatch"},
     ("post", "/v1/job-batches/{batch_id}/links"): {"201": "Link"},
     ("post", "/v1/events/links"): {"201": "Link"},
+    ("post", "/v1/webhook-endpoints"): {"201": "WebhookEndpoint"},
+    ("get", "/v1/webhook-endpoints"): {"200": "WebhookEndpoints"},
+    ("get", "/v1/webhook-endpoints/{endpoint_id}"): {"200": "WebhookEndpoint"},
+    ("patch", "/v1/webhook-endpoints/{endpoint_id}"): {"200": "WebhookEndpoint"},
+    ("post", "/v1/webhook-endpoints/{endpoint_id}/rotate-secret"): {"200": "WebhookEndpoint"},
+    ("delete", "/v1/webhook-endpoints/{endpoint_id}/old-secret"): {"200": "WebhookEndpoint"},
+    ("get", "/v1/webhook-endpoints/{endpoint_id}/deliveries"): {"200": "WebhookDeliveryPage"},
+    ("get", "/v1/webhook-deliveries"): {"200": "WebhookDeliveryPage"},
+    ("post", "/v1/webhook-deliveries/{delivery_id}/redeliver"): {"202": "WebhookDelivery"},
+    ("get", "/v1/webhook-secret"): {"200": "WebhookSecret"},
+    ("post", "/v1/webhook-secret/rotate"): {"200": "WebhookSecret"},
 }

@@ -14,6 +14,7 @@ import pytest
 from core.cursors import StreamPlace, read_place, seal, unseal, write_place
 from core.waiting import expect_end_s
 from producer.api.app import create_app
+from producer.api.openai.paths import is_openai_path
 from producer.api.server import ApiServer, config_of
 from producer.composition import open_services
 from tests.house import Factory
@@ -269,4 +270,9 @@ async def test_the_document_says_everything(factory: Factory) -> None:
             assert operation.get("security") or path in ("/healthz", "/readyz"), (method, path)
             for status, answer in operation["responses"].items():
                 if int(status) >= 400 and status != "416":
-                    assert "application/problem+json" in answer["content"], (method, path, status)
+                    kind = (
+                        "application/json" if is_openai_path(path) and status != "431" else "application/problem+json"
+                    )
+                    assert kind in answer["content"], (method, path, status)
+    for path in ("/v1/responses/{response_id}", "/v1/webhook-endpoints", "/v1/job-batches/{batch_id}/retry-failed"):
+        assert path in document["paths"]
