@@ -252,9 +252,10 @@ async def test_content_is_needed_while_a_later_job_of_the_batch_runs_and_outlive
     assert await duty.step() == 0, "the second one needs it"
     await factory.client.post(f"{batch['urls']['self']}/cancel")
     assert await duty.step() == 2
-    lines = (await factory.client.get(batch["urls"]["results"])).text.splitlines()
+    lines = (await factory.client.get(f"{batch['urls']['results']}?jobs=true")).text.splitlines()
     assert all(json.loads(line)["content_deleted_at"] for line in lines)
     assert json.loads(lines[0])["result"] is None
+    assert (await factory.client.post(batch["urls"]["retry-failed"])).status_code == 409, "nothing is left to be asked"
 
 
 async def test_the_document_says_everything(factory: Factory) -> None:

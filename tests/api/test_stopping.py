@@ -14,6 +14,7 @@ import pytest
 from core.settings import Settings, child_environment
 from tests.api.test_streams import subscribed
 from tests.house import Factory
+from tests.workers.test_promises import own_model
 
 LATER = {"model": "fast", "prompt": "x", "run_at": "2099-01-01T00:00:00Z"}
 
@@ -102,6 +103,36 @@ async def test_a_stopping_api_sends_everybody_elsewhere(factory: Factory, waitin
             assert (late.status_code, "retry: " in late.text) == (200, True), "an EventSource comes again"
         assert await api.process.wait() in (0, -signal.SIGTERM)
         assert time.monotonic() - told < 5
+
+
+async def test_openais_clients_are_sent_elsewhere_in_their_own_words(factory: Factory) -> None:
+    hanging = await own_model(factory, "gpt-6-luna@slow=30")
+    chat = {"model": hanging, "messages": [{"role": "user", "content": "Hi"}]}
+    response = {"model": hanging, "input": "Hi", "stream": True}
+    async with running(factory.settings, factory.key, FACTORY_NOTICE_S="0.7") as api:
+        asked = [
+            asyncio.create_task(api.client.post("/v1/chat/completions", json=chat)),
+            asyncio.create_task(api.client.post("/v1/chat/completions", json=chat | {"stream": True})),
+            asyncio.create_task(api.client.post("/v1/responses", json=response)),
+        ]
+        async with asyncio.timeout(10):
+            while len(jobs := (await factory.client.get("/v1/jobs")).json()["data"]) < 3:
+                await asyncio.sleep(0.02)
+        api.process.send_signal(signal.SIGTERM)
+        await until_stopping(api)
+        late = await api.client.post("/v1/chat/completions", json=chat, headers={"accept": "text/event-stream"})
+        *told, streamed = await asyncio.gather(*asked)
+        for answer in (late, *told):
+            assert (answer.status_code, answer.json()["error"]["code"]) == (503, "stopping")
+            assert (answer.headers["x-should-retry"], answer.headers["retry-after-ms"]) == ("true", "1000")
+        assert streamed.status_code == 200
+        assert '"code":"stopping"' in streamed.text.split("\n\n")[-2]
+    for job in jobs:
+        await factory.client.post(job["urls"]["cancel"])
+    again = await factory.client.post(
+        "/v1/chat/completions", json=chat, headers={"x-stainless-retry-count": "1", "Prefer": "wait=30"}
+    )
+    assert again.headers["x-factory-job-id"] in {job["id"] for job in jobs}, "a retry joins"
 
 
 async def test_a_killed_api_has_kept_the_job_of_whoever_repeats(factory: Factory) -> None:

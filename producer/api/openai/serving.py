@@ -90,10 +90,17 @@ async def wait_for_answer(request: Request, services: Services, caller: Caller, 
     """The row of the completed job. Raises Ended."""
     wait_s = preferred_wait_s(request, MAX_WAIT_S)
     row = await wait_for_row(services, caller, job_id, wait_s)
+    raise_if_moved(services, row)
     if row["state"] not in TERMINAL:
-        raise Ended(moved(job_id) if services.closing.begun else still_running(job_id, wait_s), job_id)
+        raise Ended(still_running(job_id, wait_s), job_id)
     raise_if_failed(row)
     return row
+
+
+def raise_if_moved(services: Services, row: Mapping[str, Any]) -> None:
+    """Raises Ended when this process stops before the job does."""
+    if row["state"] not in TERMINAL and services.closing.begun:
+        raise Ended(moved(row["id"]), row["id"])
 
 
 def raise_if_failed(row: Mapping[str, Any]) -> None:

@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from core.jsonio import dump_json
 from core.presenting import TERMINAL
-from producer.api.openai.serving import raise_if_failed
+from producer.api.openai.serving import raise_if_failed, raise_if_moved
 from producer.composition import Services
 from producer.openai.chat import present_completion
 from producer.openai.chunks import completion_chunks
@@ -38,6 +38,7 @@ async def begin_chat(services: Services, caller: Caller, job_id: UUID) -> dict[s
     """The job's row once it is over or a heartbeat is due: what fails soon still has its status, what takes longer
     begins with 200. Raises Ended."""
     row = await wait_for_row(services, caller, job_id, HEARTBEAT_S)
+    raise_if_moved(services, row)
     raise_if_failed(row)
     return row
 
