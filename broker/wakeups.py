@@ -54,6 +54,12 @@ class Wakeups:
             if not self._waiters[str(one)]:
                 del self._waiters[str(one)]
 
+    def wake_all(self) -> None:
+        """Everybody looks once: something changed that concerns all, such as the end of this process."""
+        for waiting in self._waiters.values():
+            for event in waiting:
+                event.set()
+
     async def _listen(self) -> None:
         while True:
             raise_if_cancelled()

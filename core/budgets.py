@@ -68,6 +68,7 @@ class CallFigures:
     calls: int
     completion_tokens_mean: float
     completion_tokens_p99: int
+    duration_ms_mean: float | None = None
 
 
 Figures = Mapping[tuple[str, str, str], CallFigures]

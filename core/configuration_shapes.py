@@ -84,6 +84,9 @@ class ProjectSettings(Shape):
     audio_retention_days: Annotated[float, Field(ge=0, le=36_500, strict=False)] | None = Field(
         30.0, description="How long the bytes of narrations are kept; null for ever."
     )
+    content_retention_days: Annotated[float, Field(ge=0, le=36_500, strict=False)] | None = Field(
+        None, description="How long requests and answers are kept once a job is over; null for ever."
+    )
     cache: CacheSettings | None = None
     budgets: BudgetSettings | None = None
     limits: Annotated[Limits, Field(default_factory=Limits)]

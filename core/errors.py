@@ -10,7 +10,9 @@ FactoryError
 ├── Conflict                  conflict               409
 │   └── IdempotencyConflict   idempotency_key_reused 422
 ├── RateLimited               rate_limited           429   a project's own limit; says when to come again
+├── RequestTimeout            request_timeout        408   the body did not come in time
 ├── BodyTooLarge              body_too_large         413
+├── UnsupportedMedia          unsupported_media_type 415
 ├── ServiceUnavailable        unavailable            503
 │   └── StorageUnavailable    storage_unavailable    503   in `storage.store`
 └── ConfigurationError        configuration          500   a setting is missing or wrong
@@ -122,6 +124,18 @@ class BudgetReached(FactoryError):
     title = "What may be spent is used up"
 
 
+class RequestTimeout(FactoryError):
+    code = "request_timeout"
+    status = 408
+    title = "The request did not come in time"
+
+
+class UnsupportedMedia(FactoryError):
+    code = "unsupported_media_type"
+    status = 415
+    title = "This path does not take such a body"
+
+
 class BodyTooLarge(FactoryError):
     code = "body_too_large"
     status = 413
@@ -132,6 +146,7 @@ class ServiceUnavailable(FactoryError):
     code = "unavailable"
     status = 503
     title = "A part of the factory cannot be reached; try again shortly"
+    retry_after_s = 2.0
 
 
 class ConfigurationError(FactoryError):

@@ -38,6 +38,7 @@ def present_job(
     project: str,
     *,
     position: int | None = None,
+    eta_s: float | None = None,
     content: bool = True,
 ) -> dict[str, Any]:
     """A row of `read_job` with its ledger lines."""
@@ -56,7 +57,7 @@ def present_job(
         "key": row["key"],
         "priority": row["priority"],
         "position": position,
-        "eta_s": None,
+        "eta_s": eta_s,
         "attempts": row["attempts"],
         "calls": [present_call(call) for call in calls],
         "result": present_result(row) if content else None,
@@ -67,6 +68,7 @@ def present_job(
         "started_at": row["started_at"],
         "finished_at": row["finished_at"],
         "expires_at": row["deadline"],
+        "content_deleted_at": row["content_deleted_at"],
         "metadata": row["metadata"],
         "feedback": _present_feedback(row),
         "urls": urls,

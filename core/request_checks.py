@@ -35,6 +35,7 @@ UNKNOWN_FIELD = "this field is not known here"
 MISSING_FIELD = "this field is needed"
 MOST_SPOKEN_CHARACTERS = 1_000_000
 TOOL_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+LONG_NUMBER = re.compile(rb"\d{19,}")
 UNION_STEPS = re.compile(r"^(str|TextPart|ImagePart|text|image_url|constrained-str|dict\[.*|list\[.*|literal\[.*)$")
 
 
@@ -102,11 +103,34 @@ def strings_in(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
             yield from strings_in(one, f"{path}.{place}".lstrip("."))
 
 
-def _check(request: JobRequest, body: bytes) -> Iterator[tuple[str, str]]:
-    if b"\\u0000" in body:
-        for field, text in strings_in(request.stored(), ""):
+def find_unstorable(value: Any, body: bytes | None = None) -> Iterator[tuple[str, str]]:
+    """What Postgres or JSON libraries cannot hold: NUL in texts, integers beyond 64 bits. `body`: the JSON that it was
+    read from, where that is at hand, saves most of the looking."""
+    if body is None or b"\\u0000" in body:
+        for field, text in strings_in(value):
             if "\x00" in text:
                 yield field, "the text holds a NUL character"
+    if body is None or LONG_NUMBER.search(body):
+        for field, number in _integers(value):
+            if not -(1 << 63) <= number < 1 << 63:
+                yield field, "the number does not fit into 64 bits"
+
+
+def _integers(value: Any, path: str = "") -> Iterator[tuple[str, int]]:
+    if isinstance(value, int):
+        yield path, value
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            yield from _integers(one, f"{path}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for place, one in enumerate(value):
+            yield from _integers(one, f"{path}.{place}".lstrip("."))
+
+
+def _check(request: JobRequest, body: bytes) -> Iterator[tuple[str, str]]:
+    if unstorable := list(find_unstorable(request.stored(), body)):
+        yield from unstorable
+        return
     yield from _check_kind(request)
     yield from _check_tools(request)
     yield from _check_images(request)

@@ -58,6 +58,12 @@ class Settings(BaseSettings):
     job_timeout_s: int = Field(default=300, ge=5)
     drain_s: int = Field(default=30, ge=1)
     max_body_mb: int = Field(default=64, ge=1, le=1024)
+    body_timeout_s: float = Field(default=60.0, gt=0)
+    header_timeout_s: float = Field(default=20.0, gt=0)
+    heartbeat_s: float = Field(default=15.0, gt=0)
+    notice_s: float = Field(default=1.0, ge=0, le=600)
+    grace_s: int = Field(default=5, ge=1, le=600)
+    cors_origins: str = ""
     log_level: str = "info"
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")
 
@@ -76,6 +82,11 @@ class Settings(BaseSettings):
     def webhooks_allowed(self) -> Allowed:
         """Hosts and networks that webhooks may go to although they are inside, or speak no TLS."""
         return Allowed.of(self.webhook_allow)
+
+    @property
+    def allowed_origins(self) -> tuple[str, ...]:
+        """Whose pages a browser lets read our answers."""
+        return tuple(one.strip() for one in self.cors_origins.split(",") if one.strip())
 
     @property
     def storage_place(self) -> str:

@@ -8,20 +8,20 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-SCOPES = ("audio", "events")
+SCOPES = ("audio", "events", "batch-events", "project-events")
 
 
-def sign_link(secret: bytes, job_id: UUID, what: str, expires_at: datetime) -> str:
-    """Query parameters that open one thing of one job until then."""
+def sign_link(secret: bytes, subject: UUID, what: str, expires_at: datetime) -> str:
+    """Query parameters that open one thing of one job, batch or project until then."""
     expires = int(expires_at.timestamp())
-    return f"expires={expires}&signature={_signature(secret, job_id, what, expires)}"
+    return f"expires={expires}&signature={_signature(secret, subject, what, expires)}"
 
 
-def check_link(secret: bytes, job_id: UUID, what: str, expires: str, signature: str, now: datetime) -> str | None:
+def check_link(secret: bytes, subject: UUID, what: str, expires: str, signature: str, now: datetime) -> str | None:
     """What is wrong with a link, None if nothing is."""
     if not (expires.isascii() and expires.isdecimal() and len(expires) <= 12):
         return "the link is damaged"
-    if not hmac.compare_digest(_signature(secret, job_id, what, int(expires)).encode(), signature.encode()):
+    if not hmac.compare_digest(_signature(secret, subject, what, int(expires)).encode(), signature.encode()):
         return "the link is damaged, or was made with another FACTORY_SECRET_KEY"
     if datetime.fromtimestamp(int(expires), UTC) <= now:
         return "the link has expired"
@@ -52,6 +52,6 @@ def sign_webhook(secrets: Sequence[str], webhook_id: str, at: datetime, body: by
     }
 
 
-def _signature(secret: bytes, job_id: UUID, what: str, expires: int) -> str:
-    said = f"factory-link-v1\n{what}\n{job_id}\n{expires}".encode()
+def _signature(secret: bytes, subject: UUID, what: str, expires: int) -> str:
+    said = f"factory-link-v1\n{what}\n{subject}\n{expires}".encode()
     return hmac.new(secret, said, hashlib.sha256).hexdigest()

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import sys
 
-import uvicorn
 import uvloop
 
 from core.errors import ConfigurationError
@@ -14,26 +13,17 @@ from core.settings import read_settings
 
 
 async def serve() -> None:
-    """Run until a signal; waiting callers get a few seconds to finish."""
+    """Run until a signal; then callers who wait are answered as things stand, and go on at another process."""
     from producer.api.app import create_app
+    from producer.api.server import ApiServer, config_of
     from producer.composition import open_services
 
     settings = read_settings()
     async with open_services(settings) as services:
-        config = uvicorn.Config(
-            create_app(services),
-            host=settings.host,
-            port=settings.port,
-            http="httptools",
-            log_config=None,
-            access_log=False,
-            timeout_graceful_shutdown=5,
-            server_header=False,
-        )
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _noted)  # uvicorn raises a signal again once it has stopped for it
         get_logger(__name__).info("api starting", url=f"http://{settings.host}:{settings.port}")
-        await uvicorn.Server(config).serve()
+        await ApiServer(config_of(settings, create_app(services)), services.closing, settings.notice_s).serve()
 
 
 def _noted(_number: int, _frame: object) -> None:

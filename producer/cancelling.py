@@ -27,7 +27,7 @@ async def stop_job(services: Services, caller: Caller, job_id: UUID) -> None:
             )
             downstream = await fail_dependents(connection, job_id, reason.as_dict(), None)
     await services.cancels.publish(job_id)
-    await services.wakeups.publish(job_id, row["batch_id"], *downstream)
+    await services.wakeups.publish(job_id, row["batch_id"], caller.project_id, *downstream)
 
 
 async def stop_batch(services: Services, caller: Caller, batch_id: UUID) -> None:
@@ -42,4 +42,4 @@ async def stop_batch(services: Services, caller: Caller, batch_id: UUID) -> None
             changed = await cancel_batch(connection, batch_id, caller.project_id, None)
             await mark_cancelled(connection, batch_id, caller.project_id, None)
     await services.cancels.publish(*(one.id for one in changed if one.state == "cancelling"))
-    await services.wakeups.publish(batch_id, *(one.id for one in changed))
+    await services.wakeups.publish(batch_id, caller.project_id, *(one.id for one in changed))

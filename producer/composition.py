@@ -13,9 +13,12 @@ from broker.wakeups import CANCELS, Wakeups
 from core.health import BreakerRule
 from core.looper import Looper
 from core.settings import Settings, has_provider_keys, require_urls
+from producer.closing import Closing
+from producer.feeds import BatchFeed, JobFeed
 from producer.intake.intake import EVERY_S as INTAKE_EVERY_S
 from producer.intake.intake import Intake
 from producer.limiting import ProjectLimits
+from producer.project_events import ProjectFeeds
 from producer.reserving import Reserver
 from producer.submit import Submitter
 from sql.figures import FiguresFollower
@@ -38,6 +41,10 @@ class Services:
     limiter: Limiter
     figures: FiguresFollower
     storage: Store
+    job_feed: JobFeed
+    batch_feed: BatchFeed
+    project_feeds: ProjectFeeds
+    closing: Closing
 
 
 @asynccontextmanager
@@ -58,9 +65,19 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
         alive = Looper("limits", limiter.beat, BEAT_S)
         alive.start()
         stack.push_async_callback(alive.stop)
-        wakeups = Wakeups(redis)
-        wakeups.start()
-        stack.push_async_callback(wakeups.stop)
+        closing = Closing()
+        job_feed, batch_feed, project_feeds = JobFeed(database), BatchFeed(database), ProjectFeeds(database)
+
+        def woken(named: str) -> None:
+            for feed in (job_feed, batch_feed, project_feeds):
+                feed.woken(named)
+
+        wakeups = Wakeups(redis, on_wake=woken)
+        for waiting in (wakeups, job_feed, batch_feed, project_feeds):
+            closing.on_begin(waiting.wake_all)
+            stack.push_async_callback(waiting.stop)
+        for listening in (wakeups, job_feed, batch_feed):
+            listening.start()
         storage = open_store(settings.storage_place)
         figures = FiguresFollower(database)
         await figures.start()
@@ -94,4 +111,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             limiter=limiter,
             figures=figures,
             storage=storage,
+            job_feed=job_feed,
+            batch_feed=batch_feed,
+            project_feeds=project_feeds,
+            closing=closing,
         )

@@ -42,7 +42,7 @@ def everything(
         settings = _settle_port(
             served.model_copy(update={"host": host or served.host, "port": port or served.port}), any_port=any_port
         )
-        environment = {**environment_of(settings), **environment_changes}
+        environment = {"FACTORY_NOTICE_S": "0", **environment_of(settings), **environment_changes}
         names = ["worker"] if workers == 1 else [f"worker{number}" for number in range(1, workers + 1)]
         programs = [Program("api", python_program("producer"), environment)]
         programs += [Program(name, python_program("workers"), environment) for name in names]

@@ -8,10 +8,11 @@ from uuid import UUID
 from core.errors import NotFound
 from core.presenting import TERMINAL, present_batch, present_job
 from producer.composition import Services
+from producer.expecting import expect
 from producer.submit import Caller
 from sql.batches import read_batch
 from sql.calls import select_calls
-from sql.reading import read_job, read_queue_place
+from sql.reading import read_job
 
 LOOK_AGAIN_S = 1.0
 
@@ -33,10 +34,8 @@ async def read_job_with_calls(
 async def load_job(services: Services, caller: Caller, job_id: UUID) -> dict[str, Any]:
     """A Job. Raises NotFound, also for a job of another project."""
     row, calls = await read_job_with_calls(services, caller, job_id)
-    position = None
-    if row["state"] == "queued":
-        position = 1 + await read_queue_place(services.database, caller.project_id, row["kind"], job_id, None)
-    return present_job(row, calls, caller.project, position=position)
+    position, eta_s = await expect(services, caller, row) if row["state"] == "queued" else (None, None)
+    return present_job(row, calls, caller.project, position=position, eta_s=eta_s)
 
 
 async def wait_for_job(services: Services, caller: Caller, job_id: UUID, wait_s: float) -> dict[str, Any]:
@@ -57,7 +56,7 @@ async def wait_for_row(services: Services, caller: Caller, job_id: UUID, wait_s:
             row = await read_job(services.database, job_id, caller.project_id)
             if row is None:
                 raise NotFound
-            left_s = until - time.monotonic()
+            left_s = 0.0 if services.closing.begun else until - time.monotonic()
             if row["state"] in TERMINAL or left_s <= 0:
                 return row
             await _changed_within(changed, min(left_s, LOOK_AGAIN_S))
@@ -75,7 +74,7 @@ async def wait_for_batch(
             if row is None:
                 raise NotFound
             batch = present_batch(row)
-            left_s = until - time.monotonic()
+            left_s = 0.0 if services.closing.begun else until - time.monotonic()
             news = batch["sequence"] != seen if seen is not None else False
             if batch["finished_at"] is not None or news or left_s <= 0:
                 return batch

@@ -85,6 +85,17 @@ async def read_job_owner(db: Executor, job_id: UUID) -> FoundProject | None:
     return FoundProject(**row) if row else None
 
 
+async def read_batch_owner(db: Executor, batch_id: UUID) -> FoundProject | None:
+    """The project that a batch belongs to."""
+    row = await db.fetchrow(statement("read_batch_owner"), batch_id)
+    return FoundProject(**row) if row else None
+
+
+async def read_project(db: Executor, project_id: UUID) -> FoundProject | None:
+    row = await db.fetchrow(statement("read_project"), project_id)
+    return FoundProject(**row) if row else None
+
+
 async def select_api_keys(db: Executor) -> list[dict[str, Any]]:
     """Every key with its prefix, project and dates; the keys themselves are not known."""
     return [dict(row) for row in await db.fetch(statement("select_api_keys"))]

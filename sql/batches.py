@@ -23,11 +23,13 @@ class ValidatingBatch:
 
 @dataclass(frozen=True, slots=True)
 class UnfinishedJob:
-    """A job that is over and did not complete: the completed jobs it came after, and the lines of the others."""
+    """A job that is over and did not complete: the completed jobs it came after, and the lines of the others.
+    `deleted`: what it was asked, or what one of those answered, is gone."""
 
     id: UUID
     line: int
     request: dict[str, Any]
+    deleted: bool
     kept: list[UUID]
     again: list[int]
 

@@ -1,5 +1,6 @@
 """What callers see of jobs and batches. Rows are plain dicts with the statement's columns."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,14 @@ async def read_job(db: Executor, job_id: UUID, project_id: UUID) -> dict[str, An
     return dict(row) if row else None
 
 
+@dataclass(frozen=True, slots=True)
+class QueuePlace:
+    """Jobs of the same project and kind: `ahead` are queued before this one."""
+
+    ahead: int
+    running: int
+
+
 async def select_jobs(
     db: Executor,
     project_id: UUID,
@@ -24,10 +33,18 @@ async def select_jobs(
     state: str | None,
     kind: str | None,
     batch_id: UUID | None,
+    key: str | None,
+    model: str | None,
+    since: datetime | None,
+    until: datetime | None,
+    metadata: dict[str, Any] | None,
     limit: int,
 ) -> list[dict[str, Any]]:
     """A page of jobs, the newest first."""
-    rows = await db.fetch(statement("select_jobs"), project_id, before, state, kind, batch_id, limit)
+    rows = await db.fetch(
+        statement("select_jobs"),
+        project_id, before, state, kind, batch_id, key, model, since, until, metadata, limit,
+    )  # fmt: skip
     return [dict(row) for row in rows]
 
 
@@ -39,7 +56,7 @@ async def select_batch_jobs(
     return [dict(row) for row in rows]
 
 
-async def read_queue_place(db: Executor, project_id: UUID, kind: str, job_id: UUID, now: datetime | None) -> int:
-    """How many queued jobs of the same project and kind came before this one."""
-    ahead: int = await db.fetchval(statement("read_queue_place"), project_id, kind, job_id, now)
-    return ahead
+async def read_queue_place(db: Executor, project_id: UUID, kind: str, job_id: UUID, now: datetime | None) -> QueuePlace:
+    row = await db.fetchrow(statement("read_queue_place"), project_id, kind, job_id, now)
+    assert row is not None
+    return QueuePlace(**row)

@@ -1,8 +1,9 @@
-"""Audio that has outlived its project's policy."""
+"""Audio and content that have outlived their project's policy."""
 
 from datetime import datetime
 
 from core.logging import get_logger
+from sql.deleting import delete_content, forget_answers, select_outlived
 from sql.expiry import expire_audio, select_expired_audio, select_storage_keys
 from sql.pool import Database
 from storage.store import Store
@@ -28,4 +29,24 @@ class AudioExpiry:
         await self._storage.delete(await select_storage_keys(self._database, jobs))
         await expire_audio(self._database, jobs, now)
         get_logger(__name__).info("audio expired", jobs=len(jobs))
+        return len(jobs)
+
+
+class ContentExpiry:
+    """Requests, answers and metadata, where a project says for how long they are kept (`content_retention_days`). As
+    with audio, bytes go first."""
+
+    def __init__(self, database: Database, storage: Store) -> None:
+        self._database = database
+        self._storage = storage
+
+    async def step(self, now: datetime | None = None) -> int:
+        """How many jobs lost their content."""
+        jobs = await select_outlived(self._database, now, _AT_ONCE)
+        if not jobs:
+            return 0
+        await forget_answers(self._database, jobs)
+        await self._storage.delete(await select_storage_keys(self._database, jobs))
+        await delete_content(self._database, jobs, now)
+        get_logger(__name__).info("content expired", jobs=len(jobs))
         return len(jobs)

@@ -24,6 +24,7 @@ class Ended:
     """`named` is how the jobs that come after it are told. `landing`: its answer is given to identical requests."""
 
     job: EndedJob
+    project_id: UUID
     batch_id: UUID | None
     named: str
     landing: Landing | None = None
@@ -56,7 +57,8 @@ class Finisher:
         except (RedisError, OSError) as error:
             get_logger(__name__).warning("hand-over put off", jobs=len(queued), error=type(error).__name__)
         batches = {one.batch_id for one in group if one.batch_id is not None}
-        await self._wakeups.publish(*(one.job.id for one in group), *batches, *told)
+        projects = {one.project_id for one in group}
+        await self._wakeups.publish(*(one.job.id for one in group), *batches, *told, *projects)
         return [finished.get(one.job.id) for one in group]
 
 

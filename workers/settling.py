@@ -138,7 +138,9 @@ async def _finish_known(services: WorkerServices, run: JobRun, known: Known) -> 
 
 async def _record(services: WorkerServices, job: StartedJob, ended: EndedJob, landing: Landing | None) -> Ending:
     """Together with what else ends now; then those who wait are told."""
-    recorded = await services.finisher.finish(Ended(ended, job.batch_id, job.key or str(job.id), landing))
+    recorded = await services.finisher.finish(
+        Ended(ended, job.project_id, job.batch_id, job.key or str(job.id), landing)
+    )
     if recorded is None:
         get_logger(__name__).warning("fenced out", state=ended.state)
         return Over()

@@ -5,8 +5,10 @@ A key with scope `admin` belongs to no project and opens `/v1/admin` alone.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Depends, Request
 
@@ -17,7 +19,18 @@ from core.signing import check_link
 from producer.api.bodies import id_of
 from producer.composition import Services
 from producer.submit import Caller
-from sql.access import FoundKey, find_api_key, find_project, hash_key, read_job_owner, touch_api_key
+from sql.access import (
+    FoundKey,
+    FoundProject,
+    find_api_key,
+    find_project,
+    hash_key,
+    read_batch_owner,
+    read_job_owner,
+    read_project,
+    touch_api_key,
+)
+from sql.pool import Database
 
 LOOKING = frozenset({"GET", "HEAD"})
 
@@ -96,16 +109,18 @@ async def operator_of(request: Request) -> Operator:
     return Operator(f"key {found.prefix}")
 
 
-async def _caller_by_link(request: Request, what: str) -> Caller:
+async def _caller_by_link(
+    request: Request, what: str, of: Callable[[Database, UUID], Awaitable[FoundProject | None]], named: str
+) -> Caller:
     """A signed link stands in for a key; without a signature in the query, a key is asked for."""
     query = request.query_params
     if "signature" not in query:
         return await caller_of(request)
-    services, job_id = services_of(request), id_of(request.path_params["job_id"])
+    services, subject = services_of(request), id_of(named)
     secret = await asyncio.to_thread(read_secret, services.settings)
-    if fault := check_link(secret, job_id, what, query.get("expires", ""), query["signature"], utc_now()):
+    if fault := check_link(secret, subject, what, query.get("expires", ""), query["signature"], utc_now()):
         raise LinkRefused(fault)
-    project = await read_job_owner(services.database, job_id)
+    project = await of(services.database, subject)
     if project is None or not project.active:
         raise NotFound
     return Caller(project.id, project.name, frozenset())
@@ -113,12 +128,22 @@ async def _caller_by_link(request: Request, what: str) -> Caller:
 
 async def audio_caller(request: Request) -> Caller:
     """By key, or by a link to the job's audio."""
-    return await _caller_by_link(request, "audio")
+    return await _caller_by_link(request, "audio", read_job_owner, request.path_params["job_id"])
 
 
 async def events_caller(request: Request) -> Caller:
     """By key, or by a link to the job's events."""
-    return await _caller_by_link(request, "events")
+    return await _caller_by_link(request, "events", read_job_owner, request.path_params["job_id"])
+
+
+async def batch_events_caller(request: Request) -> Caller:
+    """By key, or by a link to the batch's events."""
+    return await _caller_by_link(request, "batch-events", read_batch_owner, request.path_params["batch_id"])
+
+
+async def project_events_caller(request: Request) -> Caller:
+    """By key, or by a link to the events of the project that it names."""
+    return await _caller_by_link(request, "project-events", read_project, request.query_params.get("project_id", ""))
 
 
 CallerOf = Annotated[Caller, Depends(caller_of)]
@@ -126,3 +151,5 @@ OperatorOf = Annotated[Operator, Depends(operator_of)]
 ServicesOf = Annotated[Services, Depends(services_of)]
 AudioCallerOf = Annotated[Caller, Depends(audio_caller)]
 EventsCallerOf = Annotated[Caller, Depends(events_caller)]
+BatchEventsCallerOf = Annotated[Caller, Depends(batch_events_caller)]
+ProjectEventsCallerOf = Annotated[Caller, Depends(project_events_caller)]

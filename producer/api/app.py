@@ -1,7 +1,10 @@
 """The HTTP application, put together."""
 
+from typing import Any
+
 from fastapi import FastAPI
 from fastapi.responses import Response
+from starlette.middleware.cors import CORSMiddleware
 
 from core.errors import ServiceUnavailable
 from producer.api import (
@@ -9,9 +12,12 @@ from producer.api import (
     batches,
     budgets,
     cache,
+    events,
     experiments,
     feedback,
     jobs,
+    links,
+    listing,
     quotes,
     routes,
     usage,
@@ -20,13 +26,25 @@ from producer.api import (
 )
 from producer.api.access import ServicesOf
 from producer.api.admin import router as admin
+from producer.api.document import install_document
+from producer.api.guards import ClosingGate, Methods, Plausible
 from producer.api.jobs import json_response
 from producer.api.limits import LimitHeaders
 from producer.api.openai import generating, models, responses
-from producer.api.openai.paths import RequestIds
 from producer.api.problems import install_problem_handlers
+from producer.api.request_ids import RequestIds
 from producer.composition import Services
 from sql.reading import probe
+
+CORS: dict[str, Any] = {
+    "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+    "allow_headers": (
+        "authorization", "content-type", "idempotency-key", "last-event-id", "prefer", "x-api-key", "x-project-id",
+        "x-request-id",
+    ),
+    "expose_headers": ("location", "retry-after", "x-request-id"),
+    "max_age": 600,
+}  # fmt: skip
 
 
 def create_app(services: Services, local_project: str | None = None) -> FastAPI:
@@ -35,14 +53,23 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
         title="AI Provider Factory",
         version="0.1.0",
         description="Submit text, embedding and speech jobs under a semantic name; get them back done and priced.",
+        generate_unique_id_function=lambda route: f"{route.name} {route.path}",
     )
     app.state.services = services
     app.state.local_project = local_project
     install_problem_handlers(app)
     app.add_middleware(LimitHeaders)
+    app.add_middleware(Methods, api=app)
+    app.add_middleware(Plausible)
+    app.add_middleware(ClosingGate, closing=services.closing)
+    if services.settings.allowed_origins:
+        app.add_middleware(CORSMiddleware, allow_origins=services.settings.allowed_origins, **CORS)
     app.add_middleware(RequestIds)
     for part in (
         jobs,
+        listing,
+        events,
+        links,
         feedback,
         audio,
         batches,
@@ -72,4 +99,5 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
             raise ServiceUnavailable
         return json_response({"status": "ready", "catalog_version": services.catalog.current.version})
 
+    install_document(app)
     return app

@@ -1,24 +1,16 @@
-"""`/v1/jobs/{id}/audio` and links to it: the narration's bytes, streamed from wherever they are stored."""
+"""`/v1/jobs/{id}/audio`: the narration's bytes, streamed from wherever they are stored."""
 
 import base64
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
-from pydantic import Field, ValidationError
 
-from core.clock import utc_now
-from core.errors import Conflict, NotFound, RequestRefused
-from core.presenting import job_url
-from core.request import AUDIO_TYPES, Shape
-from core.request_checks import problems_of
-from core.settings import read_secret
-from core.signing import sign_link
-from producer.api.access import AudioCallerOf, CallerOf, ServicesOf
-from producer.api.bodies import id_of, read_body
-from producer.api.jobs import json_response
+from core.errors import Conflict, NotFound
+from core.request import AUDIO_TYPES
+from producer.api.access import AudioCallerOf, ServicesOf
+from producer.api.bodies import id_of
 from producer.api.ranges import Unsatisfiable, read_range
 from sql.reading import read_job
 from storage.store import NotStored
@@ -26,32 +18,16 @@ from storage.store import NotStored
 router = APIRouter(tags=["jobs"])
 
 
-class LinkOrder(Shape):
-    """`what` is opened until `expires_in_s` from now."""
-
-    what: str = Field(default="audio", pattern="^(audio|events)$")
-    expires_in_s: int = Field(default=3600, ge=1, le=7 * 86_400)
-
-
-@router.post("/v1/jobs/{job_id}/links", openapi_extra={"requestBody": {"content": {"application/json": {
-    "schema": LinkOrder.model_json_schema(by_alias=False), "example": {"what": "audio", "expires_in_s": 600},
-}}}})  # fmt: skip
-async def create_link(request: Request, services: ServicesOf, caller: CallerOf, job_id: str) -> Response:
-    """A link that needs no key, for `<audio>` and `EventSource` in a browser."""
-    body = await read_body(request, 1) or b"{}"
-    try:
-        order = LinkOrder.model_validate_json(body)
-    except ValidationError as error:
-        raise RequestRefused.of(problems_of(error, body)) from None
-    known = id_of(job_id)
-    if await read_job(services.database, known, caller.project_id) is None:
-        raise NotFound
-    expires_at = utc_now() + timedelta(seconds=order.expires_in_s)
-    signed = sign_link(read_secret(services.settings), known, order.what, expires_at)
-    return json_response({"url": f"{job_url(known)}/{order.what}?{signed}", "expires_at": expires_at}, 201)
+AUDIO_DOCS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The recording", "content": {kind: {} for kind in sorted(set(AUDIO_TYPES.values()))}},
+    206: {"description": "The range that was asked for"},
+    304: {"description": "As it was"},
+    416: {"description": "The range lies outside the bytes there are"},
+}
 
 
-@router.api_route("/v1/jobs/{job_id}/audio", methods=["GET", "HEAD"])
+@router.get("/v1/jobs/{job_id}/audio", response_class=StreamingResponse, responses=AUDIO_DOCS)
+@router.head("/v1/jobs/{job_id}/audio", include_in_schema=False)
 async def job_audio(request: Request, services: ServicesOf, caller: AudioCallerOf, job_id: str) -> Response:
     """The narration, with ranges; a signed link stands in for a key."""
     row = await read_job(services.database, id_of(job_id), caller.project_id)
@@ -59,6 +35,8 @@ async def job_audio(request: Request, services: ServicesOf, caller: AudioCallerO
         raise NotFound
     if row["state"] != "completed":
         raise Conflict(f"the job is {row['state']}: there is no audio")
+    if row["content_deleted_at"] is not None:
+        raise NotFound("the audio of this job was deleted")
     audio = row["result"]["audio"]
     try:
         if row["audio_expired_at"] is not None:

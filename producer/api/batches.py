@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import AsyncIterator
 from decimal import Decimal
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
@@ -14,13 +14,12 @@ from core.errors import Conflict, NotFound
 from core.jsonio import dump_json
 from core.presenting import present_batch, present_batch_result
 from producer.api.access import CallerOf, ServicesOf
-from producer.api.bodies import MAX_WAIT_S, id_of, idempotency_key_of, read_body
-from producer.api.events import last_seen, stream_batch_events
+from producer.api.bodies import JSON_TYPES, MAX_WAIT_S, id_of, idempotency_key_of, read_body, stream_body
 from producer.api.jobs import json_response, load_jobs
 from producer.cancelling import stop_batch
 from producer.composition import Services
 from producer.intake.lines import LineCutter
-from producer.intake.order import BatchHeader, OnError, is_lines, read_json
+from producer.intake.order import LINES_TYPES, BatchBody, BatchHeader, OnError, is_lines, read_json
 from producer.reading import wait_for_batch
 from producer.submit import Caller
 from sql.batches import read_batch, select_batch_errors, select_batch_results, select_batches
@@ -31,10 +30,23 @@ MaxCost = Annotated[Decimal | None, Query(ge=0)]
 Over = Literal["completed", "failed", "cancelled", "expired"]
 State = Literal["validating", "in_progress", "completed", "failed", "cancelled"]
 JSONL = "application/jsonl"
+BATCH_DOCS: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": BatchBody.model_json_schema(by_alias=False),
+                "example": {"jobs": [{"model": "fast", "prompt": "One"}, {"model": "fast", "prompt": "Two"}]},
+            },
+            JSONL: {"schema": {"type": "string"}},
+        },
+    }
+}
+RESULTS_DOCS: dict[int | str, dict[str, Any]] = {200: {"content": {JSONL: {}}}}
 router = APIRouter(tags=["batches"])
 
 
-@router.post("/v1/job-batches", status_code=202)
+@router.post("/v1/job-batches", status_code=202, openapi_extra=BATCH_DOCS)
 async def create_batch(
     request: Request,
     services: ServicesOf,
@@ -52,9 +64,9 @@ async def create_batch(
     header = BatchHeader(name, None, max_cost_usd, on_error)
     if is_lines(request.headers.get("content-type", "")):
         cutter = LineCutter(services.settings.max_body_mb, place)
-        batch_id = await services.intake.receive(caller, header, request.stream(), cutter, key)
+        batch_id = await services.intake.receive(caller, header, stream_body(request), cutter, key)
     else:
-        body = await read_body(request, services.settings.max_body_mb)
+        body = await read_body(request, services.settings.max_body_mb, (*JSON_TYPES, *LINES_TYPES))
         header, lines = read_json(body, header)
         digest = hashlib.sha256(place + body).digest()
         batch_id = await services.intake.create(caller, header, lines, key, digest)
@@ -116,17 +128,6 @@ async def retry_failed(request: Request, services: ServicesOf, caller: CallerOf,
     return json_response(batch, 202, {"Location": batch["urls"]["self"]})
 
 
-@router.get("/v1/job-batches/{batch_id}/events")
-async def batch_events(request: Request, services: ServicesOf, caller: CallerOf, batch_id: str) -> Response:
-    """Counts as server-sent events until the batch is over."""
-    await _refuse_unknown(services, caller, id_of(batch_id))
-    return StreamingResponse(
-        stream_batch_events(services, caller, id_of(batch_id), last_seen(request)),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
-
-
 @router.get("/v1/job-batches/{batch_id}/errors")
 async def batch_errors(
     services: ServicesOf,
@@ -141,7 +142,7 @@ async def batch_errors(
     return json_response({"data": rows, "next_cursor": rows[-1]["line"] if len(rows) == limit else None})
 
 
-@router.get("/v1/job-batches/{batch_id}/results")
+@router.get("/v1/job-batches/{batch_id}/results", response_class=StreamingResponse, responses=RESULTS_DOCS)
 async def batch_results(
     services: ServicesOf, caller: CallerOf, batch_id: str, status: Over | None = None, jobs: bool = False
 ) -> Response:

@@ -1,87 +1,195 @@
-"""Server-sent events, derived from Postgres; Redis only wakes those who listen."""
+"""Server-sent events, derived from Postgres; Redis only wakes those who listen.
+
+Streams of a job and of a batch end with it. Whoever comes again with the number of the last event is answered 204,
+after which an `EventSource` stays away. The stream of a project ends with the connection alone.
+"""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from typing import Any
-from uuid import UUID
 
-from fastapi import Request
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+from starlette.types import Message, Send
 
-from core.errors import Problem, RequestRefused
+from core.clock import utc_now
+from core.cursors import StreamPlace, read_place
+from core.errors import NotFound, Problem, RequestRefused
 from core.jsonio import dump_json
-from core.presenting import TERMINAL, derive_events, present_batch
+from producer.api.access import BatchEventsCallerOf, EventsCallerOf, ProjectEventsCallerOf, ServicesOf
+from producer.api.bodies import id_of
 from producer.composition import Services
-from producer.reading import read_job_with_calls
+from producer.feeds import Feed, Subject
+from producer.project_events import NIL, REPLAY, Name, ProjectFrame, Tail
 from producer.submit import Caller
 from sql.batches import read_batch
+from sql.reading import read_job
 
-HEARTBEAT_S = 15.0
-LOOK_AGAIN_S = 1.0
-BATCH_PAUSE_S = 0.5
+READ_WITHIN_S = 60.0
+HEARTBEAT = b": still here\n\n"
+RETRY_MS = 1000
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+MOST_DIGITS = 18
+STREAM_DOCS: dict[int | str, dict[str, Any]] = {
+    200: {"description": "Frames with `event`, `id` and `data`", "content": {"text/event-stream": {}}},
+    204: {"description": "`Last-Event-ID` is that of the last event there will be"},
+}
+router = APIRouter()
+
+
+class EventStream(StreamingResponse):
+    """A stream that gives up a reader who takes nothing for a minute."""
+
+    media_type = "text/event-stream"
+
+    def __init__(self, frames: AsyncIterator[bytes]) -> None:
+        super().__init__(frames, headers=HEADERS)
+
+    async def stream_response(self, send: Send) -> None:
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(READ_WITHIN_S):
+                await send(message)
+
+        try:
+            await super().stream_response(send_in_time)
+        except TimeoutError:
+            return
 
 
 def last_seen(request: Request) -> int:
     """The number after which to go on: `Last-Event-ID`, 0 without."""
-    text = request.headers.get("last-event-id", "0")
-    if not text.isdecimal():
-        raise RequestRefused.of([Problem("a number is needed", "Last-Event-ID")])
+    text = request.headers.get("last-event-id") or "0"
+    if not (text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS):
+        raise RequestRefused.of([Problem("a number is needed, that of an event of this stream", "Last-Event-ID")])
     return int(text)
 
 
-def _frame(event: dict[str, Any]) -> bytes:
-    return b"event: %s\nid: %d\ndata: %s\n\n" % (event["type"].encode(), event["sequence"], dump_json(event))
+@router.get("/v1/jobs/{job_id}/events", tags=["jobs"], response_class=StreamingResponse, responses=STREAM_DOCS)
+async def follow_job(request: Request, services: ServicesOf, caller: EventsCallerOf, job_id: str) -> Response:
+    """Server-sent events until the job is over; `Last-Event-ID` continues after that number."""
+    known, seen = id_of(job_id), last_seen(request)
+    if await read_job(services.database, known, caller.project_id) is None:
+        raise NotFound
+    return await _follow(services, caller, services.job_feed, known, seen)
 
 
-async def stream_job_events(services: Services, caller: Caller, job_id: UUID, seen: int) -> AsyncIterator[bytes]:
-    """Frames of every event after `seen`, with heartbeats, until the job is over."""
-    quiet_s = 0.0
-    yield b"retry: 1000\n\n"
-    with services.wakeups.waiting_for(job_id) as changed:
+@router.get(
+    "/v1/job-batches/{batch_id}/events", tags=["batches"], response_class=StreamingResponse, responses=STREAM_DOCS
+)
+async def follow_batch(request: Request, services: ServicesOf, caller: BatchEventsCallerOf, batch_id: str) -> Response:
+    """Counts as server-sent events, one a second at most, until the batch is over."""
+    known, seen = id_of(batch_id), last_seen(request)
+    if await read_batch(services.database, known, caller.project_id) is None:
+        raise NotFound
+    return await _follow(services, caller, services.batch_feed, known, seen)
+
+
+async def _follow(services: Services, caller: Caller, feed: Feed, known: Any, seen: int) -> Response:
+    with feed.following(known, caller.project_id, caller.project) as (subject, changed):
+        while not subject.read and not services.closing.begun:
+            await _changes(changed, services.settings.heartbeat_s)
+        if subject.over and subject.frames and subject.frames[-1].number <= seen:
+            return Response(status_code=204)
+    return EventStream(_frames(services, caller, feed, subject, seen))
+
+
+async def _frames(services: Services, caller: Caller, feed: Feed, known: Subject, seen: int) -> AsyncIterator[bytes]:
+    yield b"retry: %d\n\n" % RETRY_MS
+    with feed.following(known.id, caller.project_id, caller.project) as (subject, changed):
         while True:
-            changed.clear()
-            row, calls = await read_job_with_calls(services, caller, job_id)
-            for event in derive_events(row, calls, caller.project):
-                if event["sequence"] > seen:
-                    seen, quiet_s = event["sequence"], 0.0
-                    yield _frame(event)
-            if row["state"] in TERMINAL:
-                return
-            quiet_s += await _pause(changed, LOOK_AGAIN_S)
-            if quiet_s >= HEARTBEAT_S:
-                quiet_s = 0.0
-                yield b": still here\n\n"
-
-
-async def stream_batch_events(services: Services, caller: Caller, batch_id: UUID, seen: int) -> AsyncIterator[bytes]:
-    """`batch.progress` with the counts, at most twice a second, then `batch.completed`."""
-    quiet_s = 0.0
-    yield b"retry: 1000\n\n"
-    with services.wakeups.waiting_for(batch_id) as changed:
-        while True:
-            changed.clear()
-            row = await read_batch(services.database, batch_id, caller.project_id)
-            if row is None:
-                return
-            batch = present_batch(row)
-            over = batch["finished_at"] is not None
-            if batch["sequence"] > seen or over:
-                seen, quiet_s = batch["sequence"], 0.0
-                at = row["finished_at"] or row["created_at"]
-                kind = "batch.completed" if over else "batch.progress"
-                yield _frame({"type": kind, "batch_id": batch_id, "sequence": seen, "at": at, "data": batch})
+            news = [frame for frame in subject.frames if frame.number > seen]
+            over = subject.over
+            if news:
+                seen = news[-1].number
+                yield b"".join(frame.wire for frame in news)
             if over:
                 return
-            quiet_s += await _pause(changed, LOOK_AGAIN_S) + BATCH_PAUSE_S
-            await asyncio.sleep(BATCH_PAUSE_S)
-            if quiet_s >= HEARTBEAT_S:
-                quiet_s = 0.0
-                yield b": still here\n\n"
+            if services.closing.begun:
+                yield farewell()
+                return
+            if not await _changes(changed, services.settings.heartbeat_s):
+                yield HEARTBEAT
 
 
-async def _pause(changed: asyncio.Event, seconds: float) -> float:
+@router.get("/v1/events", tags=["events"], response_class=StreamingResponse, responses={200: STREAM_DOCS[200]})
+async def follow_project(request: Request, services: ServicesOf, caller: ProjectEventsCallerOf) -> Response:
+    """`job.queued`, `job.started` and the end of every job of the project, from now on or after `Last-Event-ID`."""
+    place = _place_of(request, caller)
+    if place is not None:
+        return EventStream(_project_frames(services, caller, place))
+    async with services.project_feeds.following(caller.project_id) as (tail, _):
+        here = StreamPlace(tail.reader.floor, tail.reader.reached, NIL, 0)
+        joined = (tail, tail.end)
+    return EventStream(_project_frames(services, caller, here, joined))
+
+
+def _place_of(request: Request, caller: Caller) -> StreamPlace | None:
+    text = request.headers.get("last-event-id")
+    if not text:
+        return None
+    place = read_place(caller.project_id, text)
+    if place is None:
+        raise RequestRefused.of([Problem("this is no id of an event of this project's stream", "Last-Event-ID")])
+    return place
+
+
+async def _project_frames(
+    services: Services, caller: Caller, here: StreamPlace, joined: tuple[Tail, int] | None = None
+) -> AsyncIterator[bytes]:
+    """`joined`: the tail as it was when the subscriber came; with it, nothing needs to be read for this one alone."""
+    yield b"retry: %d\n\n" % RETRY_MS
+    async with services.project_feeds.following(caller.project_id) as (tail, changed):
+        behind = joined is None or joined[0] is not tail
+        read, given = tail.end if joined is None else joined[1], set[Name]()
+        while True:
+            changed.clear()
+            news = None if behind else tail.since(read)
+            if news is None:  # come back after a while, or too slow for what is held in memory
+                read, held_from, given = tail.end, tail.reader.floor, set()
+                async for page in _replay(services, caller, here):
+                    given |= {frame.name for frame in page if frame.at >= held_from}
+                    here = page[-1].place
+                    yield b"".join(frame.wire for frame in page)
+                behind = False
+                continue
+            read += len(news)
+            if fresh := [frame for frame in news if frame.name not in given]:
+                here = fresh[-1].place
+                yield b"".join(frame.wire for frame in fresh)
+            if services.closing.begun:
+                yield farewell()
+                return
+            if not await _changes(changed, services.settings.heartbeat_s):
+                given = set()
+                yield HEARTBEAT
+
+
+async def _replay(services: Services, caller: Caller, place: StreamPlace) -> AsyncIterator[list[ProjectFrame]]:
+    """What was missed, a day of it at most; a gap is said."""
+    oldest = utc_now() - REPLAY
+    if place.reached < oldest:
+        gap = {"type": "events.gap", "at": utc_now(), "data": {"from": place.reached, "to": oldest}}
+        wire = b"event: events.gap\ndata: %s\n\n" % dump_json(gap)
+        yield [ProjectFrame((NIL, 0), place.reached, place, wire)]
+    floor, reached = max(place.floor, oldest), max(place.reached, oldest)
+    async for page in services.project_feeds.reader(caller.project_id, floor, reached).read():
+        yield page
+        if services.closing.begun:
+            return
+
+
+def farewell() -> bytes:
+    """This process ends: come again, not all at once."""
+    return b": this server is stopping\nretry: %d\n\n" % random.randint(200, 2000)  # noqa: S311  no secret
+
+
+async def _changes(changed: asyncio.Event, seconds: float) -> bool:
+    """False when nothing came."""
     try:
         async with asyncio.timeout(seconds):
             await changed.wait()
     except TimeoutError:
-        return seconds
-    return 0.0
+        return False
+    changed.clear()
+    return True

@@ -14,7 +14,7 @@ from core.ids import new_id
 from core.request import Shape
 from core.request_checks import problems_of
 from producer.api.access import CallerOf, ServicesOf
-from producer.api.bodies import id_of, read_body
+from producer.api.bodies import JSON_TYPES, id_of, read_body
 from producer.api.jobs import json_response
 from sql.feedback import give_feedback
 
@@ -59,7 +59,7 @@ async def feedback(request: Request, services: ServicesOf, caller: CallerOf, job
     """A score from 0 to 1, a label, or both, for the answer of a completed job; what was given before is replaced.
     409 while the job has no answer. `factory experiments` compares variants by it."""
     known = id_of(job_id)
-    given = _read_feedback(await read_body(request, BODY_LIMIT_MB))
+    given = _read_feedback(await read_body(request, BODY_LIMIT_MB, JSON_TYPES))
     score = None if given.score is None else abs(round(Decimal(repr(given.score)), SCORE_DECIMALS))
     written = await give_feedback(services.database, new_id(), known, caller.project_id, score, given.label)
     if written is None:

@@ -3,23 +3,23 @@
 from typing import Any
 
 from fastapi import APIRouter, Query, Request
-from fastapi.responses import Response, StreamingResponse
+from fastapi.responses import Response
 
 from core.errors import Conflict, NotFound, RequestRefused
 from core.jsonio import dump_json
 from core.presenting import TERMINAL, job_url, present_job
 from core.request import JobRequest
 from core.request_checks import read_request
-from producer.api.access import CallerOf, EventsCallerOf, ServicesOf
-from producer.api.bodies import MAX_WAIT_S, id_of, idempotency_of, preferred_wait_s, read_body
-from producer.api.events import last_seen, stream_job_events
+from producer.api.access import CallerOf, ServicesOf
+from producer.api.bodies import JSON_TYPES, MAX_WAIT_S, id_of, idempotency_of, preferred_wait_s, read_body
 from producer.api.problems import problem_of_failure
 from producer.cancelling import stop_job
 from producer.composition import Services
+from producer.deleting import delete_job
 from producer.reading import load_job, wait_for_job
 from producer.submit import Caller
 from sql.calls import select_calls
-from sql.reading import read_job, select_jobs
+from sql.reading import read_job
 
 GENERATE_WAIT_S = 120.0
 REQUEST_DOCS: dict[str, Any] = {
@@ -41,7 +41,7 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
 
 
 async def _submit(request: Request, services: Services, caller: Caller) -> Any:
-    body = await read_body(request, services.settings.max_body_mb)
+    body = await read_body(request, services.settings.max_body_mb, JSON_TYPES)
     parsed = read_request(body)
     if isinstance(parsed, list):
         raise RequestRefused.of(parsed)
@@ -67,36 +67,20 @@ async def create_job(request: Request, services: ServicesOf, caller: CallerOf) -
     return json_response(job, 202, {"Location": job_url(job_id)})
 
 
-@router.get("/v1/jobs")
-async def list_jobs(
-    services: ServicesOf,
-    caller: CallerOf,
-    status: str | None = None,
-    kind: str | None = None,
-    batch_id: str | None = None,
-    cursor: str | None = None,
-    limit: int = Query(50, ge=1, le=500),
-) -> Response:
-    """A page of jobs, the newest first, without their answers; `next_cursor` leads to the older ones."""
-    rows = await select_jobs(
-        services.database,
-        caller.project_id,
-        id_of(cursor) if cursor else None,
-        status,
-        kind,
-        id_of(batch_id) if batch_id else None,
-        limit,
-    )
-    jobs = [present_job(row, [], caller.project, content=False) for row in rows]
-    return json_response({"data": jobs, "next_cursor": rows[-1]["id"] if len(rows) == limit else None})
-
-
 @router.get("/v1/jobs/{job_id}")
 async def get_job(
     services: ServicesOf, caller: CallerOf, job_id: str, wait: float = Query(0, ge=0, le=MAX_WAIT_S)
 ) -> Response:
     """The Job; `wait=N` answers when it is over, or after N seconds."""
     return json_response(await wait_for_job(services, caller, id_of(job_id), wait))
+
+
+@router.delete("/v1/jobs/{job_id}", status_code=204)
+async def delete(services: ServicesOf, caller: CallerOf, job_id: str) -> Response:
+    """Delete what it was asked and what it answered, for good, recordings too. 409 while it is not over. Its state, its
+    times and what it cost stay."""
+    await delete_job(services, caller, id_of(job_id))
+    return Response(status_code=204)
 
 
 @router.post("/v1/jobs/{job_id}/cancel")
@@ -114,21 +98,10 @@ async def retry(services: ServicesOf, caller: CallerOf, job_id: str) -> Response
         raise NotFound
     if earlier["state"] not in TERMINAL:
         raise Conflict(f"the job is {earlier['state']}: only a job that is over can be tried again")
+    if earlier["content_deleted_at"] is not None:
+        raise Conflict("what this job was asked is deleted: there is nothing to try again")
     made = await services.submitter.retry(caller, earlier)
     return json_response(await load_job(services, caller, made), 202, {"Location": job_url(made)})
-
-
-@router.get("/v1/jobs/{job_id}/events")
-async def job_events(request: Request, services: ServicesOf, caller: EventsCallerOf, job_id: str) -> Response:
-    """Server-sent events until the job is over; `Last-Event-ID` continues after that number."""
-    known = id_of(job_id)
-    if await read_job(services.database, known, caller.project_id) is None:
-        raise NotFound
-    return StreamingResponse(
-        stream_job_events(services, caller, known, last_seen(request)),
-        media_type="text/event-stream",
-        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
-    )
 
 
 async def load_jobs(services: Services, caller: Caller, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

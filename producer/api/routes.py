@@ -9,7 +9,7 @@ from core.estimates import prompt_tokens
 from core.explaining import explain_plan
 from core.request_checks import read_request
 from producer.api.access import OperatorOf, ServicesOf
-from producer.api.bodies import read_body
+from producer.api.bodies import JSON_TYPES, read_body
 from producer.api.jobs import REQUEST_DOCS, json_response
 from producer.quoting import read_health
 from sql.alerts import select_alerts
@@ -21,7 +21,7 @@ router = APIRouter(tags=["admin"], prefix="/v1/admin")
 async def explain(request: Request, services: ServicesOf, _operator: OperatorOf) -> Response:
     """A Request in; its routes in the order in which workers would try them now, those that rest, and what is none,
     each with its reason. `project` names whose aliases and settings count. Nothing is called or stored."""
-    parsed = read_request(await read_body(request, services.settings.max_body_mb))
+    parsed = read_request(await read_body(request, services.settings.max_body_mb, JSON_TYPES))
     if isinstance(parsed, list):
         raise RequestRefused.of(parsed)
     catalog, now = services.catalog.current, utc_now()

@@ -15,7 +15,7 @@ from core.request_checks import problems_of
 from core.webhooks import EVENTS
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.admin.tables import body_docs
-from producer.api.bodies import id_of, read_body
+from producer.api.bodies import JSON_TYPES, id_of, read_body
 from producer.api.jobs import json_response
 from producer.composition import Services
 from producer.submit import Caller
@@ -77,7 +77,7 @@ class RotationOrder(Shape):
 
 
 async def _read_shape(shape: type[S], request: Request) -> S:
-    body = await read_body(request, BODY_LIMIT_MB) or b"{}"
+    body = await read_body(request, BODY_LIMIT_MB, JSON_TYPES) or b"{}"
     try:
         given = shape.model_validate_json(body)
     except ValidationError as error:

@@ -1,17 +1,17 @@
 """A batch that is held in memory: as JSON, or as lines that are only to be quoted."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-import orjson
 from pydantic import Field, ValidationError
 
 from core.errors import Problem, RequestRefused
 from core.request import JobRequest, Shape
-from core.request_checks import problems_of, read_request, strings_in
+from core.request_checks import find_unstorable, problems_of, read_request
 from producer.intake.names import Names, problems_of_line
 from producer.submit import Caller, Submitter
 
@@ -32,9 +32,9 @@ class BatchHeader:
 
     def check(self) -> None:
         """Raises RequestRefused for what Postgres cannot hold."""
-        for field, said in (("name", self.name), ("metadata", self.metadata)):
-            if any("\x00" in text for _, text in strings_in(said)):
-                raise RequestRefused.of([Problem("the text holds a NUL character", field)])
+        named = {"name": self.name, "metadata": self.metadata}
+        if problems := [Problem(message, field) for field, message in find_unstorable(named)]:
+            raise RequestRefused.of(problems)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def read_json(body: bytes, header: BatchHeader) -> tuple[BatchHeader, dict[int, 
         shape = BatchBody.model_validate_json(body)
     except ValidationError as error:
         raise RequestRefused.of(problems_of(error, body)) from None
-    lines = {number: orjson.dumps(job) for number, job in enumerate(shape.jobs, start=1)}
+    lines = {number: json.dumps(job).encode() for number, job in enumerate(shape.jobs, start=1)}
     ceiling = shape.max_cost_usd if shape.max_cost_usd is not None else header.max_cost_usd
     said = BatchHeader(shape.name or header.name, shape.metadata, ceiling, shape.on_error or header.on_error)
     return said, lines

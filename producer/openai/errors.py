@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from core.errors import FactoryError, Problem, RateLimited, RequestRefused
+from core.errors import FactoryError, Problem, RateLimited, RequestRefused, ServiceUnavailable
 from core.presenting import failure_status
 from core.request_checks import MISSING_FIELD, UNKNOWN_FIELD
 
@@ -66,7 +66,7 @@ def error_of(error: FactoryError) -> OpenAiError:
         param = param_of(first.field) if first.field else param
         if error.code == RequestRefused.code:
             code = getattr(error, "openai_code", None) or _CODES_OF_FIELDS.get(first.message, "invalid_value")
-    wait_s = error.retry_after_s if isinstance(error, RateLimited) else 2.0 if status == 503 else None
+    wait_s = error.retry_after_s if isinstance(error, RateLimited | ServiceUnavailable) else None
     return OpenAiError(status, error.message, kind, code, param, wait_s is not None, wait_s)
 
 
@@ -97,6 +97,15 @@ def still_running(job_id: Any, waited_s: float) -> OpenAiError:
         f"retry joins it and is not paid twice; GET /v1/jobs/{job_id} has its answer too."
     )
     return OpenAiError(504, message, "server_error", "still_running", None, retry=True, retry_after_s=1.0)
+
+
+def moved(job_id: Any) -> OpenAiError:
+    """This server stops and the job goes on: the same request sent again joins it at another."""
+    message = (
+        f"This server is stopping; job {job_id} goes on, and GET /v1/jobs/{job_id} has its answer. The same request "
+        "sent again with x-stainless-retry-count: 1 joins it and is not paid twice."
+    )
+    return OpenAiError(503, message, "server_error", "stopping", None, retry=True, retry_after_s=1.0)
 
 
 def param_of(field: str) -> str:

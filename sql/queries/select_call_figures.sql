@@ -1,1 +1,2 @@
-SELECT provider, model, kind, calls, completion_tokens_mean, completion_tokens_p99 FROM factory.call_figures
+SELECT provider, model, kind, calls, completion_tokens_mean, completion_tokens_p99, duration_ms_mean
+FROM factory.call_figures

@@ -1,5 +1,9 @@
 SELECT
     job.id, job.line, job.request,
+    job.content_deleted_at IS NOT NULL OR EXISTS (
+        SELECT FROM factory.jobs AS ancestor
+        WHERE ancestor.id = ANY (job.after) AND ancestor.content_deleted_at IS NOT NULL
+    ) AS deleted,
     ARRAY(
         SELECT ancestor.id FROM factory.jobs AS ancestor
         WHERE ancestor.id = ANY (job.after) AND ancestor.state = 'completed' ORDER BY ancestor.line

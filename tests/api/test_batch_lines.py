@@ -143,7 +143,7 @@ async def test_few_lines_are_refused_at_once_and_skipping_takes_their_followers_
     assert (await post(factory, [good()], "?name=a%00b")).json()["problems"][0]["field"] == "name"
     spoiled = {"jobs": [json.loads(good())], "metadata": {"a": ["\x00"]}}
     answer = await factory.client.post("/v1/job-batches", json=spoiled)
-    assert (answer.status_code, answer.json()["problems"][0]["field"]) == (400, "metadata")
+    assert (answer.status_code, answer.json()["problems"][0]["field"]) == (400, "metadata.a.0")
     body = {"jobs": [json.loads(lines[2]), {"model": "cheap"}], "on_error": "skip"}
     as_json = await factory.client.post("/v1/job-batches", json=body)
     assert (as_json.json()["total"], as_json.json()["refused"]) == (1, 1)

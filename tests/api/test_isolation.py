@@ -1,5 +1,6 @@
 """Nothing of one project can be seen, counted or guessed from another."""
 
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -39,31 +40,82 @@ def without_ids(answer: httpx.Response, *ids: str) -> tuple[int, str]:
     return answer.status_code, text
 
 
+BODIES: dict[str, Any] = {"/v1/jobs/{job_id}/feedback": {"score": 1}}
+
+
 async def test_a_foreign_id_is_answered_exactly_like_one_that_does_not_exist(
     factory: Factory, stranger: httpx.AsyncClient
 ) -> None:
+    """Every path of the document that takes an id of a project's own, those of tomorrow too."""
+    ids = await ids_of_everything(factory)
+    before = await everything_that_could_change(factory)
+    document = (await stranger.get("/openapi.json")).json()
+    tried = []
+    for path, methods in document["paths"].items():
+        named = re.findall(r"\{(\w+_id)\}", path)
+        if not named or path.startswith("/v1/admin"):
+            continue
+        assert set(named) <= ids.keys(), f"{path}: whose id is this?"
+        for method in [*methods, *(["head"] if "get" in methods else [])]:
+            unknown = {name: f"resp_{uuid4().hex}" if name == "response_id" else str(uuid4()) for name in ids}
+            how: dict[str, Any] = {"headers": {"x-request-id": "the-same"}}
+            if "requestBody" in methods.get(method, {}):
+                how["json"] = BODIES.get(path, {})
+            theirs = await stranger.request(method, path.format(**ids), **how)
+            nobodys = await stranger.request(method, path.format(**unknown), **how)
+            assert theirs.status_code == 404, (method, path, theirs.text)
+            assert without_ids(theirs, *ids.values()) == without_ids(nobodys, *unknown.values()), (method, path)
+            tried.append((method, path))
+    assert len(tried) >= 32
+    for query, name in (
+        ("/v1/jobs?batch_id=", "batch_id"),
+        ("/v1/usage?batch_id=", "batch_id"),
+        ("/v1/webhook-deliveries?job_id=", "job_id"),
+    ):
+        shown = [(await stranger.get(query + one)).text.replace(one, "ID") for one in (ids[name], str(uuid4()))]
+        assert shown[0] == shown[1], query
+    assert await everything_that_could_change(factory) == before
+
+
+async def ids_of_everything(factory: Factory) -> dict[str, str]:
+    """One of each kind; by the names that paths have for them."""
     batch = await finished_batch(factory)
     listed = (await factory.client.get("/v1/jobs", params={"batch_id": batch["id"]})).json()["data"]
-    spoken = next(job["id"] for job in listed if job["kind"] == "speech")
-    paths = [
-        ("GET", "/v1/jobs/{job}"), ("GET", "/v1/jobs/{job}/events"), ("GET", "/v1/jobs/{job}/audio"),
-        ("HEAD", "/v1/jobs/{job}/audio"), ("POST", "/v1/jobs/{job}/cancel"), ("POST", "/v1/jobs/{job}/retry"),
-        ("POST", "/v1/jobs/{job}/links"), ("GET", "/v1/job-batches/{batch}"), ("GET", "/v1/job-batches/{batch}/results"),
-        ("GET", "/v1/job-batches/{batch}/events"), ("POST", "/v1/job-batches/{batch}/cancel"),
-        ("GET", "/v1/job-batches/{batch}/errors"), ("POST", "/v1/job-batches/{batch}/retry-failed"),
-    ]  # fmt: skip
-    for method, path in paths:
-        unknown = str(uuid4())
-        theirs = await stranger.request(method, path.format(job=spoken, batch=batch["id"]))
-        nobodys = await stranger.request(method, path.format(job=unknown, batch=unknown))
-        assert theirs.status_code == 404, (method, path, theirs.text)
-        assert without_ids(theirs, spoken, batch["id"]) == without_ids(nobodys, unknown), (method, path)
+    jobs = {job["kind"]: job["id"] for job in listed}
+    order = {"url": "https://receiver.example/hook", "active": False}
+    endpoint = (await factory.client.post("/v1/webhook-endpoints", json=order)).json()["id"]
+    rows = await factory.execute(
+        "INSERT INTO factory.webhook_deliveries (id, project_id, endpoint_id, type, job_id, url, failed_at) "
+        "SELECT gen_random_uuid(), project_id, $1, 'job.completed', id, 'x', now() FROM factory.jobs WHERE id = $2 "
+        "RETURNING id",
+        UUID(endpoint),
+        UUID(jobs["text"]),
+    )
+    response = f"resp_{UUID(jobs['text']).hex}"
+    assert (await factory.client.get(f"/v1/responses/{response}")).status_code == 200
+    return {
+        "job_id": jobs["speech"],
+        "batch_id": batch["id"],
+        "response_id": response,
+        "endpoint_id": endpoint,
+        "delivery_id": str(rows[0]["id"]),
+    }
+
+
+async def everything_that_could_change(factory: Factory) -> list[Any]:
+    return [
+        await factory.execute("SELECT id, state, seq, content_deleted_at FROM factory.jobs ORDER BY id"),
+        await factory.execute("SELECT id, state, seq, cancelled_at FROM factory.batches ORDER BY id"),
+        await factory.execute("SELECT * FROM factory.webhook_endpoints ORDER BY id"),
+        await factory.execute("SELECT * FROM factory.webhook_deliveries ORDER BY id"),
+    ]
 
 
 async def test_lists_and_sums_hold_the_own_projects_alone(factory: Factory, stranger: httpx.AsyncClient) -> None:
     batch = await finished_batch(factory)
-    last = (await factory.client.get("/v1/jobs")).json()["data"][-1]["id"]
-    for query in ({}, {"batch_id": batch["id"]}, {"cursor": last}, {"status": "completed"}):
+    following = (await factory.client.get("/v1/jobs", params={"limit": 1})).json()["next_cursor"]
+    assert (await stranger.get("/v1/jobs", params={"cursor": following})).status_code == 400
+    for query in ({}, {"batch_id": batch["id"]}, {"status": "completed"}, {"key": "a"}, {"model": "fast"}):
         shown = (await stranger.get("/v1/jobs", params=query)).json()
         assert shown == {"data": [], "next_cursor": None}, query
     for query in ({}, {"batch_id": batch["id"]}):

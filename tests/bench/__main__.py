@@ -17,6 +17,7 @@ BENCHES = {
     "routing": "tests.bench.routing",
     "cache": "tests.bench.cache",
     "batch": "tests.bench.batch",
+    "sse": "tests.bench.sse",
 }
 
 

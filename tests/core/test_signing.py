@@ -12,7 +12,7 @@ SECRET, JOB, NOW = b"a secret", UUID(int=7), datetime(2026, 11, 23, tzinfo=UTC)
 
 def link(**changes: object) -> dict[str, object]:
     query = parse_qs(sign_link(SECRET, JOB, "audio", NOW + timedelta(hours=1)))
-    found: dict[str, object] = {"secret": SECRET, "job_id": JOB, "what": "audio", "now": NOW}
+    found: dict[str, object] = {"secret": SECRET, "subject": JOB, "what": "audio", "now": NOW}
     return found | {name: values[0] for name, values in query.items()} | changes
 
 
@@ -26,7 +26,7 @@ def test_a_link_opens_what_it_was_made_for_until_it_expires() -> None:
 
 
 def test_a_link_opens_nothing_else() -> None:
-    for changes in ({"job_id": uuid4()}, {"what": "events"}, {"secret": b"another"}, {"expires": "9999999999"}):
+    for changes in ({"subject": uuid4()}, {"what": "events"}, {"secret": b"another"}, {"expires": "9999999999"}):
         assert "damaged" in (fault(**changes) or "")
 
 

@@ -11,7 +11,7 @@ from producer.admin.aliases import delete_alias, read_alias, read_aliases, repla
 from producer.admin.shapes import AliasDocument
 from producer.api.access import OperatorOf, ServicesOf
 from producer.api.admin.tables import BODY_MB, body_docs
-from producer.api.bodies import read_body
+from producer.api.bodies import JSON_TYPES, read_body
 from producer.api.jobs import json_response
 
 router = APIRouter(prefix="/aliases")
@@ -49,7 +49,7 @@ async def replace(
     request: Request, services: ServicesOf, operator: OperatorOf, alias: str, project: str | None = None
 ) -> Response:
     """Replace it whole, or make it: 201. With `If-Match` or `revision`, 409 when somebody else was faster."""
-    body, revision = await read_body(request, BODY_MB), _revision_of(request)
+    body, revision = await read_body(request, BODY_MB, JSON_TYPES), _revision_of(request)
     made, new = await replace_alias(services.database, alias, project, body, revision, operator.name)
     return _answer(made, 201 if new else 200)
 

@@ -11,7 +11,7 @@ from producer.admin.changing import changing, refusing
 from producer.admin.shapes import KeyOrder, RotationOrder, read_shape
 from producer.api.access import OperatorOf, ServicesOf
 from producer.api.admin.tables import BODY_MB, body_docs
-from producer.api.bodies import read_body
+from producer.api.bodies import JSON_TYPES, read_body
 from producer.api.jobs import json_response
 from producer.keys import NewKey, end_key, find_key, make_key, project_id_of, rotate_key
 from sql.access import select_api_keys
@@ -38,7 +38,7 @@ async def list_keys(services: ServicesOf, _operator: OperatorOf) -> Response:
 @router.post("", status_code=201, openapi_extra=body_docs(KeyOrder))
 async def create_key(request: Request, services: ServicesOf, operator: OperatorOf) -> Response:
     """Make a key; `api_key` is in this answer and nowhere else."""
-    order = read_shape(KeyOrder, await read_body(request, BODY_MB))
+    order = read_shape(KeyOrder, await read_body(request, BODY_MB, JSON_TYPES))
     _check_order(order)
     _check_end(order)
     async with changing(services.database, operator.name) as db:
@@ -66,7 +66,7 @@ async def revoke_key(services: ServicesOf, operator: OperatorOf, key: str) -> Re
 @router.post("/{key}/rotate", status_code=201, openapi_extra=body_docs(RotationOrder))
 async def rotate(request: Request, services: ServicesOf, operator: OperatorOf, key: str) -> Response:
     """A second key of the same project and scopes. Both are in force; with `old_expires_in_s` the old one ends then."""
-    order = read_shape(RotationOrder, await read_body(request, BODY_MB) or b"{}")
+    order = read_shape(RotationOrder, await read_body(request, BODY_MB, JSON_TYPES) or b"{}")
     _check_end(order)
     async with changing(services.database, operator.name) as db:
         made = await rotate_key(

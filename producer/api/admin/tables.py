@@ -10,7 +10,7 @@ from core.jsonio import dump_json, load_json
 from core.request import Shape
 from producer.admin.tables import Table, Values, change_row, create_row, list_rows, read_row, remove_row
 from producer.api.access import OperatorOf, ServicesOf
-from producer.api.bodies import read_body
+from producer.api.bodies import JSON_TYPES, read_body
 from producer.api.jobs import json_response
 
 BODY_MB = 1
@@ -54,11 +54,11 @@ def add_table(router: APIRouter, table: Table) -> None:
         return json_response(await read_row(services.database, table, _key(request, table)))
 
     async def create(request: Request, services: ServicesOf, operator: OperatorOf) -> Response:
-        row = await create_row(services.database, table, await read_body(request, BODY_MB), operator.name)
+        row = await create_row(services.database, table, await read_body(request, BODY_MB, JSON_TYPES), operator.name)
         return json_response(row, 201, {"Location": _location(table, row)})
 
     async def change(request: Request, services: ServicesOf, operator: OperatorOf) -> Response:
-        body = await read_body(request, BODY_MB)
+        body = await read_body(request, BODY_MB, JSON_TYPES)
         return json_response(await change_row(services.database, table, _key(request, table), body, operator.name))
 
     async def remove(request: Request, services: ServicesOf, operator: OperatorOf) -> Response:

@@ -14,21 +14,30 @@ from producer.api.openai.streaming import begin_chat, chat_frames, event_stream
 from producer.openai.asking import flag
 from producer.openai.chat import includes_usage, present_completion, read_chat
 from producer.openai.embeddings import encoding_of, present_embeddings, read_embeddings
-from producer.openai.parameters import CHAT, EMBEDDINGS, SPEECH
+from producer.openai.parameters import CHAT, EMBEDDINGS, SPEECH, Table
 from producer.openai.speech import read_speech
 from storage.store import NotStored
 
 router = APIRouter(tags=["openai"])
 
 
-def body_docs(example: dict[str, Any]) -> dict[str, Any]:
-    """For the API's description: the shape is OpenAI's."""
-    return {"requestBody": {"required": True, "content": {"application/json": {"example": example}}}}
+STREAMED: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {}}}}
+SPOKEN: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The recording", "content": {kind: {} for kind in sorted(set(AUDIO_TYPES.values()))}}
+}
+
+
+def body_docs(table: Table, example: dict[str, Any]) -> dict[str, Any]:
+    """For the API's description: names alone, as the shape is OpenAI's."""
+    required = [one.name for one in table.values() if one.required]
+    schema = {"type": "object", "required": required, "properties": {name: {} for name in table}}
+    return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}}
 
 
 @router.post(
     "/v1/chat/completions",
-    openapi_extra=body_docs({"model": "fast", "messages": [{"role": "user", "content": "Name three islands"}]}),
+    responses=STREAMED,
+    openapi_extra=body_docs(CHAT, {"model": "fast", "messages": [{"role": "user", "content": "Name three islands"}]}),
 )
 async def create_completion(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
     """OpenAI's chat completions over the factory's jobs; `stream` sends the answer in pieces once it is there."""
@@ -43,7 +52,7 @@ async def create_completion(request: Request, services: ServicesOf, caller: Call
     return event_stream(chat_frames(services, caller, row, usage=usage), job_id)
 
 
-@router.post("/v1/embeddings", openapi_extra=body_docs({"model": "embed", "input": ["a cat", "a dog"]}))
+@router.post("/v1/embeddings", openapi_extra=body_docs(EMBEDDINGS, {"model": "embed", "input": ["a cat", "a dog"]}))
 async def create_embeddings(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
     """OpenAI's embeddings, as floats or base64."""
     order = await take_order(request, services, EMBEDDINGS)
@@ -54,7 +63,9 @@ async def create_embeddings(request: Request, services: ServicesOf, caller: Call
 
 @router.post(
     "/v1/audio/speech",
-    openapi_extra=body_docs({"model": "narrator", "input": "The lamp went out at four.", "voice": "narrator"}),
+    response_class=StreamingResponse,
+    responses=SPOKEN,
+    openapi_extra=body_docs(SPEECH, {"model": "narrator", "input": "The lamp went out at four.", "voice": "narrator"}),
 )
 async def create_speech(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
     """OpenAI's speech: the bytes of a narration of any length."""

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from core.errors import Conflict, NotFound
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.jobs import json_response
-from producer.api.openai.generating import body_docs
+from producer.api.openai.generating import STREAMED, body_docs
 from producer.api.openai.serving import headers_of, place_order, take_order, wait_for_answer
 from producer.api.openai.streaming import event_stream, response_frames
 from producer.cancelling import stop_job
@@ -30,7 +30,11 @@ _QUERY = {"stream", "starting_after", "include_obfuscation"}
 router = APIRouter(tags=["openai"])
 
 
-@router.post("/v1/responses", openapi_extra=body_docs({"model": "fast", "input": "Name three islands"}))
+@router.post(
+    "/v1/responses",
+    responses=STREAMED,
+    openapi_extra=body_docs(RESPONSES, {"model": "fast", "input": "Name three islands"}),
+)
 async def create_response(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
     """OpenAI's responses over the factory's jobs. `background` answers at once."""
     order = await take_order(request, services, RESPONSES)
@@ -51,7 +55,7 @@ async def create_response(request: Request, services: ServicesOf, caller: Caller
     return json_response(present_response(row) | echo, 200, headers_of(row))
 
 
-@router.get("/v1/responses/{response_id}")
+@router.get("/v1/responses/{response_id}", responses=STREAMED)
 async def get_response(request: Request, services: ServicesOf, caller: CallerOf, response_id: str) -> Response:
     """A text job as a response, however it was submitted; `stream=true` and `starting_after` take up its stream."""
     streamed, after = _read_query(request)
@@ -74,7 +78,7 @@ async def cancel_response(services: ServicesOf, caller: CallerOf, response_id: s
 
 async def _response_row(services: Services, caller: Caller, job_id: UUID) -> dict[str, Any]:
     row = await wait_for_row(services, caller, job_id, 0)
-    if row["kind"] != "text":
+    if row["kind"] != "text" or row["content_deleted_at"] is not None:
         raise NotFound
     return row
 

@@ -10,14 +10,15 @@ from uuid import UUID
 
 from fastapi import Request
 
+from core.errors import NotFound
 from core.fingerprint import policy_of
 from core.jsonio import decimal_text
 from core.presenting import TERMINAL
 from producer.api.access import key_sent
-from producer.api.bodies import MAX_WAIT_S, idempotency_of, preferred_wait_s, read_body
+from producer.api.bodies import JSON_TYPES, MAX_WAIT_S, idempotency_of, preferred_wait_s, read_body
 from producer.composition import Services
 from producer.openai.asking import Asked, read_object, to_request
-from producer.openai.errors import OpenAiError, Refusal, error_of_failure, still_running
+from producer.openai.errors import OpenAiError, Refusal, error_of_failure, moved, still_running
 from producer.openai.parameters import Table, check_parameters
 from producer.reading import wait_for_row
 from producer.submit import Caller
@@ -48,7 +49,7 @@ class Order:
 
 async def take_order(request: Request, services: Services, table: Table) -> Order:
     """Raises RequestRefused."""
-    raw = await read_body(request, services.settings.max_body_mb)
+    raw = await read_body(request, services.settings.max_body_mb, JSON_TYPES)
     body = read_object(raw)
     check_parameters(body, table)
     return Order(raw, body)
@@ -89,14 +90,23 @@ async def wait_for_answer(request: Request, services: Services, caller: Caller, 
     """The row of the completed job. Raises Ended."""
     wait_s = preferred_wait_s(request, MAX_WAIT_S)
     row = await wait_for_row(services, caller, job_id, wait_s)
+    raise_if_moved(services, row)
     if row["state"] not in TERMINAL:
         raise Ended(still_running(job_id, wait_s), job_id)
     raise_if_failed(row)
     return row
 
 
+def raise_if_moved(services: Services, row: Mapping[str, Any]) -> None:
+    """Raises Ended when this process stops before the job does."""
+    if row["state"] not in TERMINAL and services.closing.begun:
+        raise Ended(moved(row["id"]), row["id"])
+
+
 def raise_if_failed(row: Mapping[str, Any]) -> None:
-    """Raises Ended for a job that is over without an answer."""
+    """Raises Ended for a job that is over without an answer, NotFound where its answer was deleted."""
+    if row["content_deleted_at"] is not None:
+        raise NotFound("what this job answered is deleted")
     if row["state"] in TERMINAL and row["state"] != "completed":
         raise Ended(error_of_failure(row["error"], row["state"]), row["id"])
 

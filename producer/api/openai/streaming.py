@@ -1,6 +1,7 @@
 """Streams of an answer that is there when its job is over; until then comments keep the connection open.
 
-A client that goes away stops nothing: the job goes on, and a retry joins it.
+A client that goes away stops nothing: the job goes on, and a retry joins it. When this process ends, an error is the
+last frame.
 """
 
 from collections.abc import AsyncIterator, Mapping
@@ -11,11 +12,11 @@ from fastapi.responses import StreamingResponse
 
 from core.jsonio import dump_json
 from core.presenting import TERMINAL
-from producer.api.openai.serving import raise_if_failed
+from producer.api.openai.serving import raise_if_failed, raise_if_moved
 from producer.composition import Services
 from producer.openai.chat import present_completion
 from producer.openai.chunks import completion_chunks
-from producer.openai.errors import error_of_failure
+from producer.openai.errors import error_of_failure, moved
 from producer.openai.events import closing_events, opening_events
 from producer.openai.responses import present_response
 from producer.reading import wait_for_row
@@ -37,6 +38,7 @@ async def begin_chat(services: Services, caller: Caller, job_id: UUID) -> dict[s
     """The job's row once it is over or a heartbeat is due: what fails soon still has its status, what takes longer
     begins with 200. Raises Ended."""
     row = await wait_for_row(services, caller, job_id, HEARTBEAT_S)
+    raise_if_moved(services, row)
     raise_if_failed(row)
     return row
 
@@ -46,6 +48,9 @@ async def chat_frames(
 ) -> AsyncIterator[bytes]:
     """Of a job that has not failed yet; when it does, an error is the last frame."""
     while row["state"] not in TERMINAL:
+        if services.closing.begun:
+            yield _frame(moved(row["id"]).body())
+            return
         yield _STILL_HERE
         row = await wait_for_row(services, caller, row["id"], HEARTBEAT_S)
     if row["state"] != "completed":
@@ -67,6 +72,9 @@ async def response_frames(
     while row["state"] not in TERMINAL:
         row = await wait_for_row(services, caller, row["id"], HEARTBEAT_S)
         if row["state"] not in TERMINAL:
+            if services.closing.begun:
+                yield _frame(moved(row["id"]).body())
+                return
             yield _STILL_HERE
     for event in closing_events({**present_response(row), **echo}):
         if event["sequence_number"] > after:

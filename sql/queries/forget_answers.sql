@@ -1,0 +1,1 @@
+DELETE FROM factory.cache_entries WHERE job_id = ANY ($1::uuid[])

@@ -1,0 +1,1 @@
+SELECT id, name, active FROM factory.projects WHERE id = $1::uuid

@@ -1,0 +1,1 @@
+"""The API asked at random, held to its own document."""
