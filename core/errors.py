@@ -27,14 +27,16 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with what was sent. `field` is a path such as `messages.0.content`."""
+    """One thing wrong with what was sent. `field` is a path such as `messages.0.content`; `code` is OpenAI's word for
+    it, where the caller speaks to OpenAI's paths."""
 
     message: str
     field: str | None = None
     line: int | None = None
+    code: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
-        pairs = {"line": self.line, "field": self.field, "message": self.message}
+        pairs = {"line": self.line, "field": self.field, "message": self.message, "code": self.code}
         return {name: value for name, value in pairs.items() if value is not None}
 
 
