@@ -33,6 +33,7 @@ class UnfinishedJob:
 
     id: UUID
     line: int
+    key: str | None
     request: dict[str, Any]
     deleted: bool
     kept: list[UUID]

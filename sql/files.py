@@ -38,10 +38,17 @@ async def read_file(db: Executor, file_id: UUID, project_id: UUID, now: datetime
 
 
 async def select_files(
-    db: Executor, project_id: UUID, before: UUID | None, purpose: str | None, now: datetime | None, limit: int
+    db: Executor,
+    project_id: UUID,
+    after: UUID | None,
+    purpose: str | None,
+    ascending: bool,
+    now: datetime | None,
+    limit: int,
 ) -> list[dict[str, Any]]:
-    """A page of files as `read_file` gives them, the newest first."""
-    return [dict(row) for row in await db.fetch(statement("select_files"), project_id, before, purpose, now, limit)]
+    """A page of files as `read_file` gives them, in the order of their making or against it."""
+    rows = await db.fetch(statement("select_files"), project_id, after, purpose, ascending, now, limit)
+    return [dict(row) for row in rows]
 
 
 async def select_expired_files(db: Executor, now: datetime | None, limit: int) -> list[ExpiredFile]:
