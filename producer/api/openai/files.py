@@ -85,8 +85,8 @@ async def list_files(
     limit: int = Query(100, ge=1, le=1000),
     order: Literal["asc", "desc"] = "desc",
 ) -> Response:
-    """A page of files, the newest first unless `order=asc`. `bytes` of what batches made is null here: it is counted when one is
-    retrieved alone."""
+    """A page of files, the newest first unless `order=asc`. `bytes` of what batches made is null here: it is counted
+    when one is retrieved alone."""
     before = file_of(after) if after is not None else None
     rows = await select_files(services.database, caller.project_id, before, purpose, order == "asc", None, limit + 1)
     return json_response(page_of([present_file(row, row["bytes"]) for row in rows], limit))
