@@ -81,11 +81,14 @@ class FileLines:
 async def _cut_file(storage: Store, key: str | None, line_mb: int) -> AsyncGenerator[Line, None]:
     if key is None:
         raise RequestRefused("the input file was deleted before its lines were read")
+    cutter = LineCutter(line_mb)
     try:
-        async for line in LineCutter(line_mb).cut(storage.read(key)):
+        async for line in cutter.cut(storage.read(key)):
             yield line
     except NotStored:
         raise RequestRefused("the input file is no longer stored") from None
+    if not cutter.count:
+        raise RequestRefused("the input file has no lines")
 
 
 @dataclass(slots=True)
