@@ -27,8 +27,8 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with what was sent. `field` is a path such as `messages.0.content`; `code` is OpenAI's word for
-    it, where the caller speaks to OpenAI's paths."""
+    """One thing wrong with what was sent. `field` is a path such as `messages.0.content`; `code` is there where it
+    says more than that: a stable code, or OpenAI's word for it on OpenAI's paths."""
 
     message: str
     field: str | None = None

@@ -11,7 +11,7 @@ from core.request_checks import find_unstorable
 from producer.openai.asking import Asked, flag, read_object, to_request
 from producer.openai.chat import present_completion, read_chat
 from producer.openai.embeddings import encoding_of, present_embeddings, read_embeddings
-from producer.openai.errors import OpenAiError, Refusal, error_of, error_of_failure
+from producer.openai.errors import OpenAiError, Refusal, error_of, error_of_failure, words_of
 from producer.openai.ids import batch_id_text, file_id_text
 from producer.openai.parameters import CHAT, EMBEDDINGS, RESPONSES, Parameter, Table, check_parameters
 from producer.openai.responses import present_response, read_response
@@ -185,13 +185,10 @@ def _errors(reason: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _problem(one: Mapping[str, Any]) -> dict[str, Any]:
-    twice = one.get("field") == "key"
-    return {
-        "code": "duplicate_custom_id" if twice else one.get("code") or "invalid_value",
-        "message": one["message"],
-        "param": "custom_id" if twice else one.get("field"),
-        "line": one.get("line"),
-    }
+    code, param = words_of(one.get("code") or "invalid_value", one.get("field"))
+    if param == "key":
+        code, param = "duplicate_custom_id", "custom_id"
+    return {"code": code, "message": one["message"], "param": param, "line": one.get("line")}
 
 
 def present_file(row: Mapping[str, Any], size: int | None) -> dict[str, Any]:

@@ -129,7 +129,7 @@ async def test_wrong_lines_are_named_and_none_runs(client: AsyncOpenAI, factory:
         (line("\0"), "invalid_value", "custom_id"),
         (line("k", logit_bias={"1": 2}), "unsupported_parameter", "logit_bias"),
         (line("p", messages=[{"role": "user", "content": 3}]), "invalid_value", "messages[0].content"),
-        (line("q", model="nobody"), "invalid_value", "model"),
+        (line("q", model="nobody"), "model_not_found", "model"),
         ('{"custom_id": ', "invalid_value", None),
         ("[]", "invalid_request", None),
     ]
