@@ -175,6 +175,24 @@ async def test_cancelled_and_expired_batches_keep_what_is_done(
         assert (left["slow"]["response"], left["slow"]["error"]["code"]) == (None, code)
 
 
+async def test_lines_that_a_dead_process_left_unread_are_read_by_another(
+    client: AsyncOpenAI, factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(intake.Intake, "_begin", lambda *_: None)
+    file_id, deleted = await upload(client, [line("x")]), await upload(client, [line("y")])
+    left, lost = await create(client, file_id), await create(client, deleted)
+    assert (left.status, left.in_progress_at, left.request_counts.total) == ("validating", None, 0)
+    await client.files.delete(deleted)
+    stopped = await create(client, file_id)
+    assert (await client.batches.cancel(stopped.id)).status == "cancelled"
+    await factory.services.intake.step()
+    assert (await over(client, left.id)).status == "completed"
+    failed = await over(client, lost.id)
+    assert (failed.status, failed.errors.data[0].line) == ("failed", None)
+    assert "was deleted" in failed.errors.data[0].message
+    assert (await over(client, stopped.id)).request_counts.total == 0
+
+
 async def test_files_and_batches_are_listed_deleted_and_the_own_projects_alone(
     client: AsyncOpenAI, factory: Factory
 ) -> None:
