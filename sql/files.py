@@ -32,9 +32,18 @@ async def insert_file(
 
 
 async def read_file(db: Executor, file_id: UUID, project_id: UUID, now: datetime | None) -> dict[str, Any] | None:
-    """A file that is there and has not expired; `endpoint` is that of its batch."""
+    """A file that is there and has not expired; `endpoint` and `last_line` are those of its batch."""
     row = await db.fetchrow(statement("read_file"), file_id, project_id, now)
     return dict(row) if row else None
+
+
+async def select_part_lines(
+    db: Executor, batch_id: UUID, after_line: int, until_line: int, completed: bool
+) -> list[dict[str, Any]]:
+    """Jobs of a stretch of lines that completed, or that ended otherwise. A stretch and no limit, so that no page
+    sorts what is left of the batch while its statistics are young."""
+    rows = await db.fetch(statement("select_part_lines"), batch_id, after_line, until_line, completed)
+    return [dict(row) for row in rows]
 
 
 async def select_files(

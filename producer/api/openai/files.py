@@ -13,7 +13,6 @@ from fastapi.responses import Response, StreamingResponse
 from core.errors import NotFound
 from core.ids import new_id
 from core.jsonio import dump_json
-from core.presenting import TERMINAL
 from core.request_checks import find_unstorable
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.bodies import stream_body
@@ -24,8 +23,7 @@ from producer.openai.batches import present_file, present_line, read_life
 from producer.openai.errors import Refusal
 from producer.openai.ids import file_id_text, file_of
 from producer.submit import Caller
-from sql.files import insert_file, read_file, remove_files, select_files
-from sql.reading import select_batch_jobs
+from sql.files import insert_file, read_file, remove_files, select_files, select_part_lines
 from storage.store import NotStored
 
 MOST_MB = 512
@@ -73,7 +71,7 @@ async def upload_file(request: Request, services: ServicesOf, caller: CallerOf) 
     await insert_file(
         services.database, file_id, caller.project_id, form.fields["purpose"], form.filename, stored.bytes, key, life_s
     )
-    return json_response(await _present(services, caller, await _read(services, caller, file_id)))
+    return json_response(await _present(services, await _read(services, caller, file_id)))
 
 
 @router.get("/v1/files")
@@ -95,7 +93,7 @@ async def list_files(
 @router.get("/v1/files/{file_id}")
 async def get_file(services: ServicesOf, caller: CallerOf, file_id: str) -> Response:
     """What is known of a file."""
-    return json_response(await _present(services, caller, await _read(services, caller, file_of(file_id))))
+    return json_response(await _present(services, await _read(services, caller, file_of(file_id))))
 
 
 @router.get("/v1/files/{file_id}/content", response_class=StreamingResponse, responses=CONTENT_DOCS)
@@ -103,7 +101,7 @@ async def get_content(services: ServicesOf, caller: CallerOf, file_id: str) -> R
     """The bytes as they were uploaded, or a line for every job of a batch."""
     row = await _read(services, caller, file_of(file_id))
     if row["storage_key"] is None:
-        return StreamingResponse(_lines(services, caller, row), media_type=JSONL)
+        return StreamingResponse(_lines(services, row), media_type=JSONL)
     try:
         size = await services.storage.size(row["storage_key"])
     except NotStored:
@@ -154,19 +152,19 @@ async def _read(services: Services, caller: Caller, file_id: UUID) -> dict[str, 
     return row
 
 
-async def _present(services: Services, caller: Caller, row: dict[str, Any]) -> dict[str, Any]:
+async def _present(services: Services, row: dict[str, Any]) -> dict[str, Any]:
     size = row["bytes"]
     if size is None:
         size = 0
-        async for piece in _lines(services, caller, row):
+        async for piece in _lines(services, row):
             size += len(piece)
     return present_file(row, size)
 
 
-async def _lines(services: Services, caller: Caller, row: dict[str, Any]) -> AsyncIterator[bytes]:
+async def _lines(services: Services, row: dict[str, Any]) -> AsyncIterator[bytes]:
     """The file of a batch, which is over: nothing of it is held but a page."""
-    line, completed = 0, row["part"] == "output"
-    while jobs := await select_batch_jobs(services.database, row["batch_id"], caller.project_id, line, PAGE):
-        line = jobs[-1]["line"]
-        shown = [job for job in jobs if job["state"] in TERMINAL and (job["state"] == "completed") is completed]
-        yield b"".join(dump_json(present_line(job, row["endpoint"])) + b"\n" for job in shown)
+    completed = row["part"] == "output"
+    for start in range(0, row["last_line"], PAGE):
+        jobs = await select_part_lines(services.database, row["batch_id"], start, start + PAGE, completed)
+        if jobs:
+            yield b"".join(dump_json(present_line(job, row["endpoint"])) + b"\n" for job in jobs)
