@@ -33,6 +33,10 @@ class Problem:
     field: str | None = None
     line: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.field is not None and "\x00" in self.field:  # a name of the caller's, which Postgres is to hold
+            object.__setattr__(self, "field", self.field.replace("\x00", "\N{REPLACEMENT CHARACTER}"))
+
     def as_dict(self) -> dict[str, Any]:
         pairs = {"line": self.line, "field": self.field, "message": self.message}
         return {name: value for name, value in pairs.items() if value is not None}
