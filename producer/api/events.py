@@ -104,6 +104,7 @@ async def _frames(services: Services, feed: Feed, known: Subject, seen: int) -> 
                 seen = news[-1].number
                 yield b"".join(frame.wire for frame in news)
             if over:
+                await asyncio.sleep(0)  # everybody hears of it before the first stream is tidied up
                 return
             if services.closing.begun:
                 yield farewell()
