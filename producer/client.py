@@ -2,14 +2,19 @@
 
 import asyncio
 import contextlib
-import time
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlencode
+from typing import Any, BinaryIO
 
+import factory_client
 import httpx
+from factory_client.batches import UPLOAD_PATIENCE_S
+from factory_client.calls import Body, Call, get, key_of, place, post, said
+from factory_client.saving import saving
 
 from core.errors import (
     BodyTooLarge,
@@ -28,6 +33,7 @@ from core.errors import (
 from core.jsonio import dump_json, load_json_exact
 from core.settings import Settings
 
+JSON_TYPE = "application/json"
 LINES_TYPE = "application/jsonl"
 PATIENCE_S = 30.0
 POLL_S = 5.0
@@ -46,24 +52,24 @@ KINDS: Sequence[type[FactoryError]] = (
 
 
 class FactoryClient:
-    """Jobs, batches and usage as plain dicts in the API's shapes, money as Decimal.
+    """Jobs, batches and usage as plain dicts in the API's shapes, money as Decimal, over `clients/python`.
 
-    Every method raises the FactoryError that the API's problem document stands for. What may be sent twice (reads,
-    and submits with an idempotency key) is sent again for half a minute when a server that was there goes away.
+    Every method raises the FactoryError that the API's problem document stands for. What may be sent twice (reads and
+    submits) is sent again for half a minute when a server that was there goes away.
     """
 
     def __init__(self, http: httpx.AsyncClient, where: str) -> None:
-        self._http = http
+        self._client = factory_client.FactoryClient(http=http, retry_for_s=PATIENCE_S)
         self._where = where
         self._reached = False
 
     async def submit_job(self, body: Mapping[str, Any], idempotency_key: str | None = None) -> dict[str, Any]:
         """A Request in, the Job out."""
-        return await self._post("/v1/jobs", dump_json(body), "application/json", idempotency_key)
+        return await self._ask(post("/v1/jobs", dump_json(body), key=key_of(idempotency_key)))
 
     async def get_job(self, job_id: str, wait_s: float = 0) -> dict[str, Any]:
         """The Job with its calls; with `wait_s`, once it is over or the time has run out."""
-        return await self._get(_place("jobs", job_id), {"wait": wait_s}, wait_s)
+        return await self._get(place("jobs", job_id), {}, wait_s)
 
     async def list_jobs(
         self,
@@ -93,7 +99,7 @@ class FactoryClient:
 
     async def cancel_job(self, job_id: str) -> dict[str, Any]:
         """The Job, `cancelled` or `cancelling`. Raises Conflict when it is over."""
-        return await self._post(_place("jobs", job_id, "/cancel"))
+        return await self._ask(post(place("jobs", job_id, "/cancel")))
 
     async def submit_batch(
         self,
@@ -107,39 +113,38 @@ class FactoryClient:
         """Requests, all or none."""
         more = {"name": name, "metadata": metadata, "max_cost_usd": max_cost_usd}
         body = {"jobs": list(jobs)} | {field: value for field, value in more.items() if value is not None}
-        return await self._post("/v1/job-batches", dump_json(body), "application/json", idempotency_key)
+        return await self._ask(post("/v1/job-batches", dump_json(body), key=key_of(idempotency_key)))
 
     async def send_batch(
-        self, lines: AsyncIterable[bytes], *, on_error: str = "reject", idempotency_key: str | None = None
+        self, file: BinaryIO, *, on_error: str = "reject", idempotency_key: str | None = None
     ) -> dict[str, Any]:
-        """A JSONL file as it comes, whose line numbers the errors then name. A long one is `validating` first."""
-        headers = {"Content-Type": LINES_TYPE}
-        headers |= {"Idempotency-Key": idempotency_key} if idempotency_key is not None else {}
-        return await self._ask(
-            "POST", "/v1/job-batches", repeatable=False, content=lines, headers=headers,
-            params={"on_error": on_error}, timeout=300,
-        )  # fmt: skip
+        """JSONL, whose line numbers the errors then name; what cannot be read twice is kept in a file until it is sent.
+        A long one is `validating` first."""
+        with tempfile.TemporaryFile() as kept:
+            if not file.seekable():
+                await asyncio.to_thread(shutil.copyfileobj, file, kept)
+            body = Body(file if file.seekable() else kept)
+            call = post("/v1/job-batches", body, LINES_TYPE, key=key_of(idempotency_key), on_error=on_error)
+            return await self._ask(replace(call, patience_s=UPLOAD_PATIENCE_S))
 
     async def batch_errors(self, batch_id: str, most: int) -> list[dict[str, Any]]:
         """The first lines that made no job, each with its problems."""
-        found: list[dict[str, Any]] = (await self._get(_place("job-batches", batch_id, "/errors"), {"limit": most}))[
-            "data"
-        ]
+        answer = await self._get(place("job-batches", batch_id, "/errors"), {"limit": most})
+        found: list[dict[str, Any]] = answer["data"]
         return found
 
     async def quote(
         self, jobs: Sequence[Mapping[str, Any]] | bytes, *, max_cost_usd: Any = None, lines: bool = False
     ) -> dict[str, Any]:
         """What `submit_batch` of these would cost; of one job that is no file, what `submit_job` would."""
-        query = {"max_cost_usd": max_cost_usd, "lines": lines, "single": not isinstance(jobs, bytes) and len(jobs) == 1}
-        place = f"/v1/job-batches/quote?{urlencode({name: one for name, one in query.items() if one is not None})}"
-        if isinstance(jobs, bytes):
-            return await self._post(place, jobs, LINES_TYPE)
-        return await self._post(place, dump_json({"jobs": list(jobs)}), "application/json")
+        one = not isinstance(jobs, bytes) and len(jobs) == 1
+        query = {"max_cost_usd": max_cost_usd, "lines": lines, "single": one}
+        body, kind = (jobs, LINES_TYPE) if isinstance(jobs, bytes) else (dump_json({"jobs": list(jobs)}), JSON_TYPE)
+        return await self._ask(post("/v1/job-batches/quote", body, kind, **query))
 
     async def get_batch(self, batch_id: str, wait_s: float = 0, seen: int | None = None) -> dict[str, Any]:
         """The Batch; with `wait_s`, once it is over or, given the `sequence` last seen, once it has changed."""
-        return await self._get(_place("job-batches", batch_id), {"wait": wait_s, "seen": seen}, wait_s)
+        return await self._get(place("job-batches", batch_id), {"seen": seen}, wait_s)
 
     async def follow_batch(self, batch_id: str) -> AsyncIterator[dict[str, Any]]:
         """The Batch now, at its changes (twice a second at most), and every few seconds without one, until its end."""
@@ -152,24 +157,24 @@ class FactoryClient:
 
     async def cancel_batch(self, batch_id: str) -> dict[str, Any]:
         """Stops every job of it that is not over."""
-        return await self._post(_place("job-batches", batch_id, "/cancel"))
+        return await self._ask(post(place("job-batches", batch_id, "/cancel")))
 
     async def batch_results(self, batch_id: str) -> list[dict[str, Any]]:
         """The Jobs of a batch in the order of its lines, with calls and answers."""
-        async with aclosing(self._pieces(_place("job-batches", batch_id, "/results?jobs=true"))) as pieces:
-            body = b"".join([piece async for piece in pieces])
-        return [load_json_exact(line) for line in body.split(b"\n") if line]
+        with told_as_ours():
+            return [load_json_exact(line) async for line in self._client.lines(_results(batch_id))]
 
     async def stream_results(self, batch_id: str, status: str | None = None) -> AsyncIterator[bytes]:
-        """JSONL of a line for every job that is over, in pieces."""
-        query = f"?status={status}" if status else ""
-        async with aclosing(self._pieces(_place("job-batches", batch_id, f"/results{query}"))) as pieces:
-            async for piece in pieces:
-                yield piece
+        """A line of JSON for every job that is over."""
+        with told_as_ours():
+            async for line in self._client.lines(get(place("job-batches", batch_id, "/results"), status=status)):
+                yield line + b"\n"
 
     async def save_results(self, batch_id: str, path: Path) -> None:
         """`batch_results` as JSONL in a file, which appears whole or not at all."""
-        await self._save(_place("job-batches", batch_id, "/results?jobs=true"), path)
+        with told_as_ours(), _writing(path), saving(path) as file:
+            async for line in self._client.lines(_results(batch_id)):
+                file.write(line + b"\n")
 
     async def list_voices(self) -> list[dict[str, Any]]:
         """Every voice at every provider, with the models that speak it."""
@@ -178,7 +183,8 @@ class FactoryClient:
 
     async def download_audio(self, job_id: str, path: Path) -> None:
         """A narration as a file, which appears whole or not at all."""
-        await self._save(_place("jobs", job_id, "/audio"), path)
+        with told_as_ours(), _writing(path):
+            await self._client.download(job_id, path)
 
     async def usage(self, *, all_projects: bool = False, **asked: str | None) -> dict[str, Any]:
         """`{"project", "by", "totals", "total_cost", "data"}`. `asked` is the query of `/v1/usage`: by, filters, times
@@ -193,12 +199,12 @@ class FactoryClient:
 
     async def clear_cache(self) -> int:
         """Forget every answer. How many there were."""
-        forgotten: int = (await self._ask("DELETE", "/v1/cache", repeatable=True))["forgotten"]
+        forgotten: int = (await self._ask(Call("DELETE", "/v1/cache", repeatable=True)))["forgotten"]
         return forgotten
 
     async def experiment(self, alias: str, *, since: str | None = None, until: str | None = None) -> dict[str, Any]:
         """The variants of a weighted alias beside each other; times are RFC 3339."""
-        return await self._get(_place("experiments", alias), {"since": since, "until": until})
+        return await self._get(place("experiments", alias), {"since": since, "until": until})
 
     async def webhooks(
         self,
@@ -208,11 +214,11 @@ class FactoryClient:
         query: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """What `/v1/webhook…` answers; `path` is what follows: `-endpoints`, `-deliveries`, `-secret` and so on."""
-        params = {name: value for name, value in (query or {}).items() if value is not None}
-        return await self._ask(
-            method, f"/v1/webhook{path}", repeatable=method == "GET", params=params, timeout=60,
-            content=dump_json(body) if body is not None else b"",
-        )  # fmt: skip
+        content = dump_json(body) if body is not None else b""
+        call = Call(
+            method, f"/v1/webhook{path}", said(query or {}), {"content-type": JSON_TYPE}, content, patience_s=60
+        )
+        return await self._ask(replace(call, repeatable=method == "GET"))
 
     async def administer(
         self,
@@ -223,100 +229,56 @@ class FactoryClient:
     ) -> dict[str, Any]:
         """What `/v1/admin` answers; an operator's key is needed. `path` is what follows."""
         content = body if isinstance(body, bytes) else dump_json(body) if body is not None else b""
-        params = {name: value for name, value in (query or {}).items() if value is not None}
-        return await self._ask(
-            method, f"/v1/admin{path}", repeatable=method == "GET", content=content, params=params, timeout=60,
-            headers={"Content-Type": "application/json"},
-        )  # fmt: skip
-
-    async def _save(self, place: str, path: Path) -> None:
-        unfinished = path.with_name(f".{path.name}.part")
-        try:
-            with unfinished.open("wb") as file:
-                async with aclosing(self._pieces(place)) as pieces:
-                    async for piece in pieces:
-                        file.write(piece)
-            unfinished.replace(path)
-        except OSError as error:
-            raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}") from error
-        finally:
-            with contextlib.suppress(OSError):
-                unfinished.unlink()
-
-    async def _pieces(self, path: str) -> AsyncGenerator[bytes, None]:
-        """A body that may be large, as it comes."""
-        try:
-            async with self._http.stream("GET", path, timeout=60) as answer:
-                await _refuse_errors(answer)
-                async for piece in answer.aiter_bytes():
-                    yield piece
-        except httpx.TransportError as error:
-            raise self._away(error) from error
+        call = Call(method, f"/v1/admin{path}", said(query or {}), {"content-type": JSON_TYPE}, content, patience_s=60)
+        return await self._ask(replace(call, repeatable=method == "GET"))
 
     async def _get(self, path: str, query: Mapping[str, Any], wait_s: float = 0) -> dict[str, Any]:
-        params = {name: value for name, value in query.items() if value is not None}
-        return await self._ask("GET", path, repeatable=True, params=params, timeout=30 + wait_s)
+        return await self._ask(get(path, wait_s, **query))
 
-    async def _post(
-        self, path: str, body: bytes = b"", content_type: str | None = None, key: str | None = None
-    ) -> dict[str, Any]:
-        headers = {"Content-Type": content_type} if content_type else {}
-        headers |= {"Idempotency-Key": key} if key is not None else {}
-        return await self._ask("POST", path, repeatable=key is not None, content=body, headers=headers, timeout=60)
-
-    async def _ask(self, method: str, path: str, *, repeatable: bool, **how: Any) -> dict[str, Any]:
-        until = time.monotonic() + PATIENCE_S
-        pause_s = 0.2
-        while True:
-            try:
-                answer = await self._http.request(method, path, **how)
-                await _refuse_errors(answer)
-                parsed: dict[str, Any] = load_json_exact(answer.content or b"{}")
-            except httpx.TransportError as error:
-                fault: FactoryError = self._away(error)
-            except ServiceUnavailable as error:
-                fault = error
-            except ValueError as error:
-                raise FactoryError(f"{self._where} answers, but not as a factory does") from error
-            else:
-                self._reached = True
-                return parsed
-            if not (repeatable and self._reached) or time.monotonic() > until:
-                raise fault
-            await asyncio.sleep(pause_s)
-            pause_s = min(2.0, pause_s * 2)
-
-    def _away(self, error: httpx.TransportError) -> ServiceUnavailable:
-        reason = str(error) or type(error).__name__
-        return ServiceUnavailable(f"{self._where} cannot be reached ({reason}); is `factory up` running there?")
+    async def _ask(self, call: Call) -> dict[str, Any]:
+        """A server that was there is waited for."""
+        with told_as_ours():
+            answer = await self._client.request(call, retry_for_s=PATIENCE_S if self._reached else 0)
+        try:
+            parsed: dict[str, Any] = load_json_exact(answer.body or b"{}")
+        except ValueError as error:
+            raise FactoryError(f"{self._where} answers, but not as a factory does") from error
+        self._reached = True
+        return parsed
 
 
-def _place(kind: str, named: str, part: str = "") -> str:
-    """The path of something whose id a person may have typed."""
-    return f"/v1/{kind}/{quote(named, safe='')}{part}"
+def _results(batch_id: str) -> Call:
+    return get(place("job-batches", batch_id, "/results"), jobs=True)
 
 
-async def _refuse_errors(answer: httpx.Response) -> None:
-    """Raises the FactoryError of a problem document."""
-    if not answer.is_error:
-        return
-    await answer.aread()
+@contextmanager
+def told_as_ours() -> Iterator[None]:
+    """The client's errors as those that the API made them from."""
     try:
-        body = load_json_exact(answer.content)
-    except ValueError:
-        body = None
-    raise error_of(answer.status_code, body if isinstance(body, dict) else {})
+        yield
+    except factory_client.ApiError as error:
+        raise error_of(error) from error
+    except factory_client.FactoryError as error:
+        raise ServiceUnavailable(error.message) from error
 
 
-def error_of(status: int, body: Mapping[str, Any]) -> FactoryError:
-    """A problem document as the error it was made from; one of its family by status where the code is unknown here."""
-    problems = [Problem(one["message"], one.get("field"), one.get("line")) for one in body.get("problems", ())]
-    message = body.get("detail") or f"the answer was HTTP status {status}, without a reason"
-    by_code = [kind for kind in KINDS if kind.code == body.get("code")]
-    by_status = [kind for kind in KINDS if kind.status == status and kind is not UnknownModel]
-    refused = [RequestRefused] if 400 <= status < 500 else [ServiceUnavailable] if status in (502, 504) else []
-    kind = next(iter([*by_code, *by_status, *refused]), FactoryError)
-    return kind(message, problems=problems)
+def error_of(error: factory_client.ApiError) -> FactoryError:
+    """By its code; one of its family by status where the code is unknown here."""
+    problems = [Problem(one.message, one.field, one.line) for one in error.problems]
+    by_code = [kind for kind in KINDS if kind.code == error.code]
+    by_status = [kind for kind in KINDS if kind.status == error.status and kind is not UnknownModel]
+    refused = [RequestRefused] if 400 <= error.status < 500 else []
+    away = [ServiceUnavailable] if error.status in (502, 504) else []
+    kind: type[FactoryError] = next(iter([*by_code, *by_status, *refused, *away]), FactoryError)
+    return kind(error.message, problems=problems)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 @asynccontextmanager

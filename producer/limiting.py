@@ -1,7 +1,8 @@
 """A project's requests and tokens a minute, held at the edge: before a job is accepted."""
 
+import asyncio
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
 from itertools import islice
 from uuid import UUID
@@ -64,6 +65,12 @@ class ProjectLimits:
         project = self._catalog.current.projects.get(project_id)
         limits = Limits.of(project.settings.get("limits")) if project else Limits()
         return Limits(limits.requests_per_minute, limits.tokens_per_minute)
+
+    async def give_back(self, project_id: UUID, answered: Collection[UUID]) -> None:
+        """The tokens of jobs that the cache answered: nobody used them."""
+        project = self._catalog.current.projects.get(project_id)
+        if answered and project and Limits.of(project.settings.get("limits")).tokens_per_minute:
+            await asyncio.gather(*(self._limiter.settle(str(job_id), 0) for job_id in answered))
 
 
 def _refuse_larger(limits: Limits, requests: int, tokens: int) -> None:

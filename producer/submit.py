@@ -215,6 +215,9 @@ class Submitter:
         await self._forget_lost_audio(db, rows)
         asked = [dict(row) for row in rows if row["fingerprint"]]
         answered = await answer_from_cache(db, asked) if asked else set[UUID]()
+        for project_id in {row["project_id"] for row in rows if row["id"] in answered}:
+            mine = [row["id"] for row in rows if row["project_id"] == project_id and row["id"] in answered]
+            await self._limits.give_back(project_id, mine)
         return answered, [dict(row) for row in rows if row["id"] not in answered]
 
     async def _forget_lost_audio(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,8 +1,6 @@
 """Commands about jobs: submit, batch, results, jobs, watch."""
 
-import asyncio
 import sys
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
     from producer.client import FactoryClient
 
 WAIT_S = 5.0
-PIECE_BYTES = 1 << 20
 WRONG_LINES = 20
 STATES = ("waiting", "queued", "in_progress", "cancelling", "completed", "failed", "cancelled", "expired")
 SPANS = {"h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
@@ -144,7 +141,7 @@ async def batch(
     """
     async with factory_client() as client:
         on_error = "skip" if skip_errors else "reject"
-        made = await client.send_batch(_pieces_of(file), on_error=on_error, idempotency_key=idempotency_key)
+        made = await client.send_batch(file, on_error=on_error, idempotency_key=idempotency_key)
         made = await _until_read(client, made)
         if (wait or out) and made["status"] != "failed":
             made = await _follow_batch(client, made["id"], "Its answers: factory watch")
@@ -161,11 +158,6 @@ async def batch(
         sys.exit(2)
     if (wait or out) and made["counts"]["completed"] < made["total"]:
         sys.exit(1)
-
-
-async def _pieces_of(file: BinaryIO) -> AsyncIterator[bytes]:
-    while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
-        yield piece
 
 
 async def _until_read(client: "FactoryClient", made: dict[str, Any]) -> dict[str, Any]:

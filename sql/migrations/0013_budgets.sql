@@ -53,7 +53,8 @@ LANGUAGE sql IMMUTABLE AS $$
         CASE WHEN line.outcome IS NOT NULL AND line.cost IS NULL THEN coalesce(line.max_cost, 0) ELSE 0 END
 $$;
 
-CREATE FUNCTION factory.count_spending() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Without nested loops: a plan that was made for one line would compare every line of a large group with every other.
+CREATE FUNCTION factory.count_spending() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
 BEGIN
     INSERT INTO factory.budget_periods AS kept (project_id, period, starts_at, spent_usd, uncertain_usd)
     SELECT line.project_id, budget.period, factory.period_start(budget.period, zone.name, line.started_at),

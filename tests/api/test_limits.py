@@ -54,6 +54,14 @@ async def test_tokens_count_by_the_estimate_and_then_as_they_were(factory: Facto
     assert int(answer.headers["x-ratelimit-remaining-tokens"]) < 1000
 
 
+async def test_what_the_cache_answers_takes_no_tokens(factory: Factory) -> None:
+    await factory.job(model="fast", prompt="A line", max_output_tokens=1400)
+    await limit(factory, tokens_per_minute=1500)
+    for _ in range(3):
+        answer = await post(factory, max_output_tokens=1400)
+        assert (answer.status_code, answer.json()["status"]) == (202, "completed"), answer.text
+
+
 async def test_a_batch_counts_as_its_jobs_and_one_larger_than_the_limit_is_refused_for_good(factory: Factory) -> None:
     await limit(factory, requests_per_minute=5)
     line = {"model": "fast", "prompt": "A line"}

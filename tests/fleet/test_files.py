@@ -52,6 +52,8 @@ def test_the_image_holds_every_room_and_runs_as_nobody_special() -> None:
     assert copied == set(re.findall(r'"(\w+)"', packages[1]))
     for files in re.findall(r"^COPY ((?!--from)[^\n]+) \./$", DOCKERFILE, re.MULTILINE):
         assert all((ROOT / name).exists() for name in files.split())
+    assert "COPY clients/python ./clients/python\n" in DOCKERFILE
+    assert "--no-build-isolation ./clients/python . " in DOCKERFILE
     final = DOCKERFILE.split("FROM ")[-1]
     assert re.search(r"^USER factory$", final, re.MULTILINE)
     assert "ca-certificates" in final
