@@ -27,18 +27,20 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One thing wrong with what was sent. `field` is a path such as `messages.0.content`."""
+    """One thing wrong with what was sent. `field` is a path such as `messages.0.content`; `code` is there where it
+    says more than that: a stable code, or OpenAI's word for it on OpenAI's paths."""
 
     message: str
     field: str | None = None
     line: int | None = None
+    code: str | None = None
 
     def __post_init__(self) -> None:
         if self.field is not None and "\x00" in self.field:  # a name of the caller's, which Postgres is to hold
             object.__setattr__(self, "field", self.field.replace("\x00", "\N{REPLACEMENT CHARACTER}"))
 
     def as_dict(self) -> dict[str, Any]:
-        pairs = {"line": self.line, "field": self.field, "message": self.message}
+        pairs = {"line": self.line, "field": self.field, "message": self.message, "code": self.code}
         return {name: value for name, value in pairs.items() if value is not None}
 
 

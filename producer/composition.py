@@ -93,7 +93,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             allowed=settings.webhooks_allowed,
             emulated=settings.emulator_url is not None and not has_provider_keys(),
         )
-        intake = Intake(database, submitter, limits, wakeups)
+        intake = Intake(database, submitter, limits, wakeups, storage, settings.max_body_mb)
         stack.push_async_callback(intake.stop)
         left_over = Looper("batches", intake.step, INTAKE_EVERY_S)
         left_over.start()

@@ -14,11 +14,16 @@ from sql.statements import Executor, statement
 
 @dataclass(frozen=True, slots=True)
 class ValidatingBatch:
-    """A batch whose lines are stored and are no jobs yet."""
+    """A batch whose lines are stored and are no jobs yet. With an `endpoint` of OpenAI's they are in a file, whose
+    `storage_key` is None once it was deleted."""
 
     id: UUID
     project_id: UUID
     project: str
+    endpoint: str | None = None
+    cache: str | None = None
+    expires_at: datetime | None = None
+    storage_key: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class UnfinishedJob:
 
     id: UUID
     line: int
+    key: str | None
     request: dict[str, Any]
     deleted: bool
     kept: list[UUID]

@@ -35,7 +35,7 @@ from workers.cancelling import LostCancels
 from workers.delivering import EVERY_S as WEBHOOKS_EVERY_S
 from workers.delivering import PRUNE_EVERY_S, DeliveryPruning, WebhookDelivery
 from workers.expiring import EVERY_S as AUDIO_EVERY_S
-from workers.expiring import AudioExpiry, ContentExpiry
+from workers.expiring import AudioExpiry, ContentExpiry, FileExpiry
 from workers.finishing import Finisher
 from workers.flights import EVICT_EVERY_S, SWEEP_EVERY_S, CacheEviction, Flights, FlightSweep
 from workers.health import RouteHealth
@@ -130,6 +130,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             Looper("cancels", LostCancels(database, running).step, 2.0),
             Looper("limits", limiter.beat, BEAT_S),
             Looper("audio expiry", AudioExpiry(database, storage).step, AUDIO_EVERY_S),
+            Looper("file expiry", FileExpiry(database, storage).step, AUDIO_EVERY_S),
             Looper("content expiry", ContentExpiry(database, storage).step, AUDIO_EVERY_S),
             Looper("flights", FlightSweep(database, queue, catalog, owner).step, SWEEP_EVERY_S),
             Looper("call figures", CallMeasuring(database, queue, owner).step, MEASURE_EVERY_S),

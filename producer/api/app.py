@@ -30,7 +30,8 @@ from producer.api.document import install_document
 from producer.api.guards import ClosingGate, Methods, Plausible
 from producer.api.jobs import json_response
 from producer.api.limits import LimitHeaders
-from producer.api.openai import generating, models, responses
+from producer.api.openai import batches as openai_batches
+from producer.api.openai import files, generating, models, responses
 from producer.api.problems import install_problem_handlers
 from producer.api.request_ids import RequestIds
 from producer.composition import Services
@@ -84,7 +85,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
         admin,
     ):
         app.include_router(part.router)
-    for compatible in (generating, responses, models):
+    for compatible in (generating, responses, models, files, openai_batches):
         app.include_router(compatible.router)
 
     @app.get("/healthz", tags=["health"])

@@ -9,8 +9,7 @@ from uuid import UUID
 from core.clock import utc_now
 from core.errors import FactoryError, Problem, RequestRefused
 from core.ids import id_of_line
-from core.jsonio import load_json
-from core.request_checks import read_request
+from producer.intake.line_readers import LineReader, read_own
 from producer.intake.lines import PAGE_LINES, Line, LineSource
 from producer.intake.making import Making
 from producer.intake.names import Names, problems_of_line
@@ -35,8 +34,15 @@ class Acceptance:
     """For one batch, once. `on_error`: `reject` makes nothing when any line is wrong, `skip` makes the others."""
 
     def __init__(
-        self, submitter: Submitter, limits: ProjectLimits, caller: Caller, batch_id: UUID, on_error: str
+        self,
+        submitter: Submitter,
+        limits: ProjectLimits,
+        caller: Caller,
+        batch_id: UUID,
+        on_error: str,
+        read: LineReader = read_own,
     ) -> None:
+        self._reader = read
         self._submitter = submitter
         self._caller = caller
         self._batch_id = batch_id
@@ -104,23 +110,23 @@ class Acceptance:
 
     def _prepare(self, line: int, body: bytes, *, postponing: bool) -> dict[str, Any] | None:
         """The row of its job; None when it is put off."""
-        request = read_request(body, line)
+        key, request = self._reader(body, line)
         if isinstance(request, list):
-            raise _Refused(_key_in(body), request)
-        if postponing and (fault := self._names.add(line, request.key)):
+            raise _Refused(key, request)
+        if postponing and (fault := self._names.add(line, key)):
             raise _Refused(None, [fault])
         if postponing and not self._names.knows_all(request):
             self._postponed.append(line)
             return None
         if faults := self._names.join(line, request):
-            raise _Refused(request.key, faults)
+            raise _Refused(key, faults)
         after = [id_of_line(self._batch_id, one) for one in self._names.lines_before(request)]
         try:
             row = self._submitter.prepare(self._caller, request, self._batch_id, line, after, utc_now())
         except RequestRefused as error:
-            raise _Refused(request.key, problems_of_line(error, line)) from None
+            raise _Refused(key, problems_of_line(error, line)) from None
         self._making.count(line, request)
-        return row
+        return row | {"key": key}
 
     def _refuse(self, line: int, key: str | None, problems: Sequence[Problem]) -> None:
         self._names.refuse(line, key)
@@ -140,12 +146,3 @@ class Acceptance:
         for problem in stuck:
             self._refuse(problem.line or 0, None, [problem])
         await self._making.take_back(db, [problem.line for problem in stuck if problem.line])
-
-
-def _key_in(body: bytes) -> str | None:
-    """The key of a line that is wrong elsewhere, so that lines that come after it are told apart from lost ones."""
-    try:
-        key = load_json(body)["key"]
-    except (ValueError, TypeError, KeyError, IndexError):
-        return None
-    return key if isinstance(key, str) else None

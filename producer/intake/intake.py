@@ -18,11 +18,13 @@ from core.errors import FactoryError, IdempotencyConflict, Problem, RequestRefus
 from core.ids import first_id_at, new_id
 from core.logging import get_logger
 from producer.intake.accepting import Acceptance
-from producer.intake.lines import MOST_LINES, HeldLines, Line, LineCutter, StoredLines
+from producer.intake.line_readers import LineReader, read_own, reader_of
+from producer.intake.lines import MOST_LINES, FileLines, HeldLines, Line, LineCutter, LineSource, StoredLines
 from producer.intake.making import BatchGone
 from producer.intake.order import BatchHeader
 from producer.intake.retrying import Retrial
 from producer.limiting import ProjectLimits
+from producer.openai.batches import WINDOW_S, BatchAsked
 from producer.submit import KEY_LIFE, Caller, Submitter
 from sql.batches import (
     ValidatingBatch,
@@ -36,10 +38,12 @@ from sql.batches import (
     refuse_batch,
     select_validating,
 )
+from sql.files import describe_openai_batch
 from sql.jobs import claim_idempotency_key
 from sql.patience import GONE
 from sql.pool import Database
 from sql.statements import Executor
+from storage.store import StorageUnavailable, Store
 
 EVERY_S = 5.0
 AT_ONCE_LINES = 1000
@@ -53,11 +57,22 @@ TOLD_IN_BATCH = 20
 class Intake:
     """A step of its duty looks for batches whose reader died."""
 
-    def __init__(self, database: Database, submitter: Submitter, limits: ProjectLimits, wakeups: Wakeups) -> None:
+    def __init__(
+        self,
+        database: Database,
+        submitter: Submitter,
+        limits: ProjectLimits,
+        wakeups: Wakeups,
+        storage: Store,
+        line_mb: int,
+    ) -> None:
+        """`line_mb` bounds a line of a file in `storage`; a streamed body brings its own cutter."""
         self._database = database
         self._submitter = submitter
         self._limits = limits
         self._wakeups = wakeups
+        self._storage = storage
+        self._line_mb = line_mb
         self._reading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -122,6 +137,26 @@ class Intake:
         self._begin(ValidatingBatch(batch_id, caller.project_id, caller.project))
         return batch_id
 
+    async def read_file(
+        self, caller: Caller, file: Mapping[str, Any], asked: BatchAsked, cache: str, key: str | None
+    ) -> UUID:
+        """A batch of the lines of a file, which are read after this returns; `file` is a row of
+        `sql.files.read_file`. Raises IdempotencyConflict."""
+        header = BatchHeader(metadata=asked.metadata)
+        header.check()
+        batch_id, until = new_id(), utc_now() + timedelta(seconds=WINDOW_S)
+        digest = hashlib.sha256(repr((b"openai batch", *asked)).encode()).digest()
+        async with self._database.acquire() as connection, connection.transaction():
+            if (earlier := await _claim(connection, caller, batch_id, key, digest)) is not None:
+                return earlier
+            await _insert(connection, caller, batch_id, header, 0)
+            await describe_openai_batch(
+                connection, batch_id, caller.project_id, asked.endpoint, file["id"], cache, until, asked.output_life_s
+            )
+        project_id, project = caller.project_id, caller.project
+        self._begin(ValidatingBatch(batch_id, project_id, project, asked.endpoint, cache, until, file["storage_key"]))
+        return batch_id
+
     async def retry(self, caller: Caller, earlier: Mapping[str, Any], key: str | None) -> UUID:
         """A new batch of what did not complete of an earlier one, which is over (a row of `read_batch`)."""
         batch_id = new_id()
@@ -163,14 +198,14 @@ class Intake:
                     on_error = await lock_validating(connection, batch.id)
                     if on_error is None:
                         return
-                    acceptance = self._acceptance(caller, batch.id, on_error)
+                    acceptance = self._acceptance(caller, batch.id, on_error, reader_of(batch, utc_now()))
                     if await count_try(self._database, batch.id) > MOST_TRIES:
                         raise FactoryError(
                             f"{MOST_TRIES} processes began to read these lines, and none came to the end"
                         )
-                    await acceptance.run(connection, StoredLines(self._database, batch.id))
+                    await acceptance.run(connection, self._source_of(batch))
                     await drop_lines(connection, batch.id)
-            except (*GONE, BatchGone) as error:
+            except (*GONE, BatchGone, StorageUnavailable) as error:
                 get_logger(__name__).warning("a batch was not read", batch_id=str(batch.id), error=type(error).__name__)
                 return
             except FactoryError as error:
@@ -193,8 +228,13 @@ class Intake:
             await insert_batch_errors(connection, batch_id, _by_line(error.problems))
             await drop_lines(connection, batch_id)
 
-    def _acceptance(self, caller: Caller, batch_id: UUID, on_error: str) -> Acceptance:
-        return Acceptance(self._submitter, self._limits, caller, batch_id, on_error)
+    def _acceptance(self, caller: Caller, batch_id: UUID, on_error: str, read: LineReader = read_own) -> Acceptance:
+        return Acceptance(self._submitter, self._limits, caller, batch_id, on_error, read)
+
+    def _source_of(self, batch: ValidatingBatch) -> LineSource:
+        if batch.endpoint is None:
+            return StoredLines(self._database, batch.id)
+        return FileLines(self._storage, batch.storage_key, self._line_mb)
 
 
 async def _insert(

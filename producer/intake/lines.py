@@ -9,6 +9,7 @@ from uuid import UUID
 from core.errors import BodyTooLarge, Problem, RequestRefused
 from sql.batches import select_lines, select_named_lines
 from sql.pool import Database
+from storage.store import NotStored, Store
 
 MOST_LINES = 100_000
 MOST_MB = 2_000
@@ -53,6 +54,41 @@ class StoredLines:
 
     async def named(self, numbers: Sequence[int]) -> Sequence[Line]:
         return await select_named_lines(self.database, self.batch_id, numbers)
+
+
+class FileLines:
+    """Many, in a stored file; read once, from its beginning. None of them comes after another."""
+
+    def __init__(self, storage: Store, key: str | None, line_mb: int) -> None:
+        self._lines = _cut_file(storage, key, line_mb)
+
+    async def page(self, after_line: int) -> Sequence[Line]:
+        """Raises RequestRefused where the file is no longer there, and what `LineCutter.cut` does."""
+        page: list[Line] = []
+        size = 0
+        async for line in self._lines:
+            if line[0] > after_line:
+                page.append(line)
+                size += len(line[1])
+            if len(page) == PAGE_LINES or size > PAGE_BYTES:
+                break
+        return page
+
+    async def named(self, numbers: Sequence[int]) -> Sequence[Line]:
+        raise NotImplementedError
+
+
+async def _cut_file(storage: Store, key: str | None, line_mb: int) -> AsyncGenerator[Line, None]:
+    if key is None:
+        raise RequestRefused("the input file was deleted before its lines were read")
+    cutter = LineCutter(line_mb)
+    try:
+        async for line in cutter.cut(storage.read(key)):
+            yield line
+    except NotStored:
+        raise RequestRefused("the input file is no longer stored") from None
+    if not cutter.count:
+        raise RequestRefused("the input file has no lines")
 
 
 @dataclass(slots=True)

@@ -77,4 +77,5 @@ def problems_of_line(refusal: RequestRefused, line: int) -> list[Problem]:
     """What a submit would refuse, with the line; a name that leads nowhere is a fault of `model`."""
     if refusal.problems:
         return [Problem(one.message, one.field, line) for one in refusal.problems]
-    return [Problem(refusal.message, None if ":" in refusal.message[:20] else "model", line)]
+    field = None if ":" in refusal.message[:20] else "model"
+    return [Problem(refusal.message, field, line, refusal.code if refusal.code != RequestRefused.code else None)]

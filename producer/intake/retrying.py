@@ -52,7 +52,7 @@ class Retrial:
                 continue
             self._making.count(job.line, request)
             state = "waiting" if again else "queued"
-            rows.append(row | {"retry_of": job.id, "blockers": len(again), "state": state})
+            rows.append(row | {"key": job.key, "retry_of": job.id, "blockers": len(again), "state": state})
         if problems:
             raise RequestRefused.of(problems)
         return rows

@@ -70,6 +70,12 @@ def error_of(error: FactoryError) -> OpenAiError:
     return OpenAiError(status, error.message, kind, code, param, wait_s is not None, wait_s)
 
 
+def words_of(code: str, param: str | None) -> tuple[str | None, str | None]:
+    """OpenAI's code and param of a refusal."""
+    _, _, code_there, param_there = _ERRORS.get(code, (0, "", code, None))
+    return code_there, param_there or param
+
+
 def error_of_failure(failure: Mapping[str, Any] | None, state: str) -> OpenAiError:
     """A job that ended without an answer: terminal, so that the client does not buy it again."""
     kind, message = (failure["kind"], failure["message"]) if failure else (state, f"the job is {state}")

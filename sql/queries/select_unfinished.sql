@@ -1,5 +1,5 @@
 SELECT
-    job.id, job.line, job.request,
+    job.id, job.line, job.key, job.request,
     job.content_deleted_at IS NOT NULL OR EXISTS (
         SELECT FROM factory.jobs AS ancestor
         WHERE ancestor.id = ANY (job.after) AND ancestor.content_deleted_at IS NOT NULL

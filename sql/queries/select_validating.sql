@@ -1,4 +1,8 @@
-SELECT batch.id, batch.project_id, project.name AS project
-FROM factory.batches AS batch JOIN factory.projects AS project ON project.id = batch.project_id
+SELECT
+    batch.id, batch.project_id, project.name AS project, asked.endpoint, asked.cache, asked.expires_at, file.storage_key
+FROM factory.batches AS batch
+JOIN factory.projects AS project ON project.id = batch.project_id
+LEFT JOIN factory.openai_batches AS asked ON asked.batch_id = batch.id
+LEFT JOIN factory.files AS file ON file.id = asked.input_file_id
 WHERE batch.state = 'validating'
 ORDER BY batch.id

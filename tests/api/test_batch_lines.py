@@ -62,7 +62,7 @@ async def caller_of(services: Services) -> Caller:
 
 def another_process(services: Services) -> Intake:
     limits = ProjectLimits(services.limiter, services.catalog)
-    return Intake(services.database, services.submitter, limits, services.wakeups)
+    return Intake(services.database, services.submitter, limits, services.wakeups, services.storage, 10)
 
 
 async def test_many_lines_are_read_after_the_answer_and_bad_ones_may_be_skipped(factory: Factory) -> None:

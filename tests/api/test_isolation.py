@@ -40,6 +40,7 @@ def without_ids(answer: httpx.Response, *ids: str) -> tuple[int, str]:
     return answer.status_code, text
 
 
+OPENAIS = {"response_id": "resp_", "file_id": "file-", "openai_batch_id": "batch_"}
 BODIES: dict[str, Any] = {"/v1/jobs/{job_id}/feedback": {"score": 1}}
 
 
@@ -57,7 +58,7 @@ async def test_a_foreign_id_is_answered_exactly_like_one_that_does_not_exist(
             continue
         assert set(named) <= ids.keys(), f"{path}: whose id is this?"
         for method in [*methods, *(["head"] if "get" in methods else [])]:
-            unknown = {name: f"resp_{uuid4().hex}" if name == "response_id" else str(uuid4()) for name in ids}
+            unknown = {name: OPENAIS[name] + uuid4().hex if name in OPENAIS else str(uuid4()) for name in ids}
             how: dict[str, Any] = {"headers": {"x-request-id": "the-same"}}
             if "requestBody" in methods.get(method, {}):
                 how["json"] = BODIES.get(path, {})
@@ -66,7 +67,7 @@ async def test_a_foreign_id_is_answered_exactly_like_one_that_does_not_exist(
             assert theirs.status_code == 404, (method, path, theirs.text)
             assert without_ids(theirs, *ids.values()) == without_ids(nobodys, *unknown.values()), (method, path)
             tried.append((method, path))
-    assert len(tried) >= 32
+    assert len(tried) >= 39
     for query, name in (
         ("/v1/jobs?batch_id=", "batch_id"),
         ("/v1/usage?batch_id=", "batch_id"),
@@ -93,7 +94,14 @@ async def ids_of_everything(factory: Factory) -> dict[str, str]:
     )
     response = f"resp_{UUID(jobs['text']).hex}"
     assert (await factory.client.get(f"/v1/responses/{response}")).status_code == 200
+    asked = b'{"custom_id": "x", "method": "POST", "url": "/v1/embeddings", "body": {"model": "embed", "input": "x"}}'
+    uploaded = await factory.client.post("/v1/files", data={"purpose": "batch"}, files={"file": ("x", asked)})
+    whole = {"input_file_id": uploaded.json()["id"], "endpoint": "/v1/embeddings", "completion_window": "24h"}
+    openais = (await factory.client.post("/v1/batches", json=whole)).json()["id"]
+    await factory.client.get(f"/v1/job-batches/{UUID(openais.removeprefix('batch_'))}", params={"wait": 30})
     return {
+        "file_id": uploaded.json()["id"],
+        "openai_batch_id": openais,
         "job_id": jobs["speech"],
         "batch_id": batch["id"],
         "response_id": response,
@@ -106,6 +114,7 @@ async def everything_that_could_change(factory: Factory) -> list[Any]:
     return [
         await factory.execute("SELECT id, state, seq, content_deleted_at FROM factory.jobs ORDER BY id"),
         await factory.execute("SELECT id, state, seq, cancelled_at FROM factory.batches ORDER BY id"),
+        await factory.execute("SELECT * FROM factory.files ORDER BY id"),
         await factory.execute("SELECT * FROM factory.webhook_endpoints ORDER BY id"),
         await factory.execute("SELECT * FROM factory.webhook_deliveries ORDER BY id"),
     ]

@@ -57,16 +57,16 @@ async def take_order(request: Request, services: Services, table: Table) -> Orde
 
 async def place_order(request: Request, services: Services, caller: Caller, order: Order, asked: Asked) -> UUID:
     """The job that was made, or that an earlier sending of the same request made."""
-    wanted = to_request(asked, _cache_word(request, services, caller))
+    wanted = to_request(asked, cache_word(request, services, caller))
     sent_hash = _sent_hash(request, order.raw)
-    if _is_retry(request):
+    if is_retry(request):
         earlier = await find_sent_job(services.database, caller.project_id, sent_hash, JOINED_WITHIN_S, None)
         if earlier is not None:
             return earlier
     return await services.submitter.submit(caller, wanted, idempotency_of(request, order.raw), sent_hash)
 
 
-def _cache_word(request: Request, services: Services, caller: Caller) -> str:
+def cache_word(request: Request, services: Services, caller: Caller) -> str:
     """Two equal requests are two samples to OpenAI's callers: the cache is for those who ask for it."""
     said = request.headers.get(CACHE_HEADER)
     if said is None:
@@ -82,7 +82,8 @@ def _sent_hash(request: Request, raw: bytes) -> bytes:
     return hashlib.sha256(head.encode() + raw).digest()
 
 
-def _is_retry(request: Request) -> bool:
+def is_retry(request: Request) -> bool:
+    """OpenAI's clients say so."""
     return re.fullmatch(r"0*[1-9][0-9]*", request.headers.get("x-stainless-retry-count", "")) is not None
 
 

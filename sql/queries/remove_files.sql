@@ -1,0 +1,1 @@
+DELETE FROM factory.files WHERE id = ANY ($1::uuid[])
