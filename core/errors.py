@@ -35,6 +35,10 @@ class Problem:
     line: int | None = None
     code: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.field is not None and "\x00" in self.field:  # a name of the caller's, which Postgres is to hold
+            object.__setattr__(self, "field", self.field.replace("\x00", "\N{REPLACEMENT CHARACTER}"))
+
     def as_dict(self) -> dict[str, Any]:
         pairs = {"line": self.line, "field": self.field, "message": self.message, "code": self.code}
         return {name: value for name, value in pairs.items() if value is not None}

@@ -94,10 +94,11 @@ class Feed:
                 event.set()
 
     @contextlib.contextmanager
-    def following(self, one: UUID, project_id: UUID, project: str) -> Iterator[tuple[Subject, asyncio.Event]]:
-        """The subject that all its subscribers share, and an event that is set when it has news."""
-        named = str(one)
-        subject = self._subjects.setdefault(named, Subject(one, project_id, project))
+    def following(self, known: Subject) -> Iterator[tuple[Subject, asyncio.Event]]:
+        """The subject that all its subscribers share, `known` if there are none; and an event that is set when it has
+        news."""
+        named = str(known.id)
+        subject = self._subjects.setdefault(named, known)
         event = asyncio.Event()
         subject.listeners.add(event)
         if subject.read:

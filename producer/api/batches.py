@@ -133,7 +133,7 @@ async def batch_errors(
     services: ServicesOf,
     caller: CallerOf,
     batch_id: str,
-    cursor: Annotated[int, Query(ge=0)] = 0,
+    cursor: Annotated[int, Query(ge=0, lt=1 << 31)] = 0,
     limit: int = Query(100, ge=1, le=1000),
 ) -> Response:
     """What was wrong with lines, in their order: `{"line", "problems": [{"field", "message"}]}`."""

@@ -8,6 +8,7 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 from typing import Any
+from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
@@ -85,18 +86,18 @@ async def follow_batch(request: Request, services: ServicesOf, caller: BatchEven
     return await _follow(services, caller, services.batch_feed, known, seen)
 
 
-async def _follow(services: Services, caller: Caller, feed: Feed, known: Any, seen: int) -> Response:
-    with feed.following(known, caller.project_id, caller.project) as (subject, changed):
+async def _follow(services: Services, caller: Caller, feed: Feed, known: UUID, seen: int) -> Response:
+    with feed.following(Subject(known, caller.project_id, caller.project)) as (subject, changed):
         while not subject.read and not services.closing.begun:
             await _changes(changed, services.settings.heartbeat_s)
         if subject.over and subject.frames and subject.frames[-1].number <= seen:
             return Response(status_code=204)
-    return EventStream(_frames(services, caller, feed, subject, seen))
+    return EventStream(_frames(services, feed, subject, seen))
 
 
-async def _frames(services: Services, caller: Caller, feed: Feed, known: Subject, seen: int) -> AsyncIterator[bytes]:
+async def _frames(services: Services, feed: Feed, known: Subject, seen: int) -> AsyncIterator[bytes]:
     yield b"retry: %d\n\n" % RETRY_MS
-    with feed.following(known.id, caller.project_id, caller.project) as (subject, changed):
+    with feed.following(known) as (subject, changed):
         while True:
             news = [frame for frame in subject.frames if frame.number > seen]
             over = subject.over
@@ -104,6 +105,7 @@ async def _frames(services: Services, caller: Caller, feed: Feed, known: Subject
                 seen = news[-1].number
                 yield b"".join(frame.wire for frame in news)
             if over:
+                await asyncio.sleep(0)  # everybody hears of it before the first stream is tidied up
                 return
             if services.closing.begun:
                 yield farewell()

@@ -144,9 +144,12 @@ async def test_few_lines_are_refused_at_once_and_skipping_takes_their_followers_
     spoiled = {"jobs": [json.loads(good())], "metadata": {"a": ["\x00"]}}
     answer = await factory.client.post("/v1/job-batches", json=spoiled)
     assert (answer.status_code, answer.json()["problems"][0]["field"]) == (400, "metadata.a.0")
-    body = {"jobs": [json.loads(lines[2]), {"model": "cheap"}], "on_error": "skip"}
+    body = {"jobs": [json.loads(lines[2]), {"model": "cheap", "odd\x00": 1}], "on_error": "skip"}
     as_json = await factory.client.post("/v1/job-batches", json=body)
     assert (as_json.json()["total"], as_json.json()["refused"]) == (1, 1)
+    errors = as_json.json()["urls"]["errors"]
+    assert "odd\N{REPLACEMENT CHARACTER}" in (await factory.client.get(errors)).text
+    assert (await factory.client.get(f"{errors}?cursor={1 << 31}")).status_code == 400
 
 
 async def test_what_a_dead_process_began_to_read_another_one_finishes(factory: Factory) -> None:

@@ -108,6 +108,6 @@ async def test_a_job_shows_what_was_said_of_it_wherever_it_is_shown(factory: Fac
     assert [job["feedback"] for job in listed] == [None, None]
     judged = listed[0]["id"]
     await give(factory, judged, score=1 / 3, label="kind")
-    results = await factory.client.get(f"/v1/job-batches/{batch['id']}/results")
+    results = await factory.client.get(f"/v1/job-batches/{batch['id']}/results?jobs=true")
     said = {job["id"]: job["feedback"] for job in map(json.loads, results.text.splitlines())}
     assert said == {judged: {"score": 0.333333, "label": "kind"}, listed[1]["id"]: None}

@@ -29,7 +29,7 @@ async def test_every_request_has_an_id_that_comes_back(factory: Factory) -> None
     assert (refused.headers["x-request-id"], refused.json()["request_id"]) == ("mine-8", "mine-8")
     for insane in ("", "a b", "x" * 129, "<script>"):
         made = (await factory.client.get("/v1/jobs", headers={"x-request-id": insane})).headers["x-request-id"]
-        assert re.fullmatch(r"[0-9a-f-]{36}", made)
+        assert re.fullmatch(r"req_[0-9a-f]{32}", made)
 
 
 async def test_methods_are_said(factory: Factory) -> None:

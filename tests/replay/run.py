@@ -25,7 +25,7 @@ from tests.replay.report import (
 from tests.replay.schedule import OUTAGE, OUTAGE_HOURS, OUTAGE_OF, RESTART
 from tests.replay.world import LATENCY_MS, World, open_world
 
-REQUESTS, SECONDS, SEED = 15_000, 600.0, 1
+REQUESTS, SECONDS, SEED = 15_000, 900.0, 1
 
 
 async def live_through(root: Path, requests: int, seconds: float, seed: int, latency_ms: int = LATENCY_MS) -> Remains:
