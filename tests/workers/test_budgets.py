@@ -174,7 +174,7 @@ async def batch_of(factory: Factory, jobs: int, max_cost_usd: float, **request: 
 
 async def test_a_batch_goes_as_far_as_its_true_costs_allow_and_no_further(factory: Factory) -> None:
     one = await factory.job(**COSTLY, max_output_tokens=300)
-    cap = one["cost"] * 6
+    cap = one["cost"] * 9  # a call may cost four times what it does
     batch = await batch_of(factory, 12, cap, max_output_tokens=300)
     assert batch["status"] == "completed"
     assert 3 <= batch["counts"]["completed"] < 12
