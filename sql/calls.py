@@ -66,12 +66,6 @@ async def complete_calls(db: Executor, completed: list[dict[str, Any]], call_ids
     return {row["id"] for row in await db.fetch(statement("complete_calls"), completed, call_ids)}
 
 
-async def read_spending(db: Executor, job_id: UUID) -> Decimal | None:
-    """The most that a job's calls can have cost until now; None when a price is not known."""
-    row = await db.fetchrow(statement("read_spending"), job_id)
-    return None if row is None or row["cost"] is None else row["cost"] + (row["uncertain_cost"] or Decimal(0))
-
-
 async def select_missed(db: Executor, job_id: UUID, before_fence: int) -> list[Decimal | None]:
     """What the calls of earlier holders cost that did not bring what a job's JSON schema wants, in their order: answers
     that broke it, and refusals of the schema itself."""

@@ -1,1 +1,0 @@
-SELECT cost, uncertain_cost FROM factory.spent_on($1::uuid)
