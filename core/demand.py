@@ -42,7 +42,7 @@ class Rule:
     for when jobs wait longer than they should."""
 
     target_wait_s: float = 10.0
-    cool_down_s: float = 60.0
+    cool_down_s: float = 120.0
     full_lag_ms: float = 100.0
     raise_most: float = 4.0
 

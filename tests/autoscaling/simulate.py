@@ -72,7 +72,7 @@ def main() -> None:
     parser.add_argument("--starts-s", type=float, default=30.0, help="from the decision to a worker that works")
     parser.add_argument("--ahead-s", type=float, default=120.0)
     parser.add_argument("--target-s", type=float, default=10.0)
-    parser.add_argument("--cool-down-s", type=float, default=60.0)
+    parser.add_argument("--cool-down-s", type=float, default=120.0)
     parser.add_argument("--report", type=Path, metavar="FOLDER", help="write autoscaling.png there")
     given = parser.parse_args()
     rule = Rule(given.target_s, given.cool_down_s)

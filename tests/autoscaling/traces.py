@@ -64,10 +64,10 @@ def serials(chance: random.Random, weekday: int) -> Iterator[tuple[float, float]
 SHAPES: dict[str, Shape] = {"office": office, "serials": serials}
 
 
-def generate(name: str, seed: int = 1, *, service_s: float = 8.0) -> Trace:
-    """A Wednesday after as many weeks as the forecast looks back, all of the same habits and none like another."""
+def generate(name: str, seed: int = 1, *, weeks: int = WEEKS, service_s: float = 8.0) -> Trace:
+    """A Wednesday after so many weeks, all of the same habits and none like another."""
     shape = SHAPES[name]
-    day = MONDAY + timedelta(weeks=WEEKS, days=2)
+    day = MONDAY + timedelta(weeks=weeks, days=2)
     before = (
         MONDAY + timedelta(days=number, seconds=at_s)
         for number in range((day - MONDAY).days)
