@@ -19,7 +19,7 @@ async def test_a_burst_is_met_a_dead_worker_replaced_and_long_jobs_end_in_peace(
     arguments = ("--min", "1", "--max", "3", "--slots", "10", "--cool-down", str(COOL_DOWN_S))
     async with serving(services) as url, autoscaled(settings, services, url, *arguments) as scaled:
         await scaled.until_workers(1)
-        burst = await run_burst(scaled, QUICK, 250, 3, COOL_DOWN_S)
+        burst = await run_burst(scaled, QUICK, 250, COOL_DOWN_S)
         assert burst.disturbed == []
         assert burst.most == 3
         assert burst.started_s < 5
