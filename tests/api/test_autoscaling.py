@@ -210,8 +210,8 @@ async def test_without_redis_the_work_still_counts_and_nobody_is_said_to_be_idle
 ) -> None:
     await office.submit(50, model="gpt-6-luna")
     async with Redis.from_url(settings.redis_url or "") as redis:
-        await redis.client_pause(4000)  # type: ignore[no-untyped-call]
-        async with asyncio.timeout(3.5):
+        await redis.client_pause(2500)  # type: ignore[no-untyped-call]
+        async with asyncio.timeout(2.4):
             found = await office.demand()
         await redis.ping()
     assert found["fleet"] is None
