@@ -1,6 +1,7 @@
 """`/v1/autoscaling`: what the work asks for, who may ask, and what providers leave room for."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from producer.composition import Services
 from producer.keys import create_key
 from producer.submit import Caller
 from sql.access import find_project
+from tests.house import Factory
 from workers.arrivals import ArrivalCounting
 
 SPEAKER = "eleven_multilingual_v2:JBFqnCBsd6RMkjVDRZzb"
@@ -111,6 +113,24 @@ async def test_workers_say_what_they_do_and_a_pool_cools_down(office: Office) ->
     assert found["slots_per_worker"] == 10
     await fleet.leave("b")
     assert [one["name"] for one in (await office.demand())["fleet"]] == ["a"]
+
+
+async def test_a_worker_whose_event_loop_is_late_counts_as_full(factory: Factory) -> None:
+    async def look() -> dict[str, Any]:
+        found: dict[str, Any] = (await factory.client.get("/v1/autoscaling")).json()
+        return found
+
+    async with asyncio.timeout(20):
+        while not (found := await look())["fleet"]:
+            await asyncio.sleep(0.05)
+    (one,) = found["fleet"]
+    assert (one["slots"], one["pools"], one["state"]) == (10, ["text", "speech"], "working")
+    async with asyncio.timeout(20):
+        while not (found := await look())["pools"]["text"]["full_workers"]:
+            time.sleep(0.4)
+            await asyncio.sleep(0.01)
+    assert found["fleet"][0]["lag_ms"] > 100
+    assert found["fleet"][0]["full"]
 
 
 async def test_speech_at_its_providers_limit_asks_for_no_workers_that_could_only_wait(office: Office) -> None:
