@@ -133,22 +133,24 @@ async def call_provider(
     wanted = wanted or request
     asked_at = time.monotonic()
     try:
-        await services.purse.open(job, request, route)
+        begun = await services.purse.open(job, request, route)
     except JobGone:
         raise FenceLost from None
-    taken = await services.limits.enter(route, request, patience_s)
-    outcome: ProviderAnswer | ProviderError | None = None
-    try:
-        timeout_s = max(1.0, timeout_s - (time.monotonic() - asked_at))
-        line = await _open(services, job, request, route, part.number if part else None, asked, asked_first)
-        call = _call_of(services, line, request, images, timeout_s, part)
-        answered = await _heed(services, line, call, wanted)
-        outcome = answered.answer
-    except ProviderError as error:
-        outcome = error
-        raise
-    finally:
-        await asyncio.shield(services.limits.leave(taken, outcome))
+    with begun:
+        taken = await services.limits.enter(route, request, patience_s)
+        outcome: ProviderAnswer | ProviderError | None = None
+        try:
+            timeout_s = max(1.0, timeout_s - (time.monotonic() - asked_at))
+            line = await _open(services, job, request, route, part.number if part else None, asked, asked_first)
+            begun.written()
+            call = _call_of(services, line, request, images, timeout_s, part)
+            answered = await _heed(services, line, call, wanted)
+            outcome = answered.answer
+        except ProviderError as error:
+            outcome = error
+            raise
+        finally:
+            await asyncio.shield(services.limits.leave(taken, outcome))
     return answered
 
 
