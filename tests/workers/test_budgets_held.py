@@ -126,6 +126,7 @@ async def test_parts_that_are_spoken_side_by_side_are_not_all_paid_from_the_same
     """A narration of a text that grew after it was accepted: none of its parts was reserved for, and the budget has
     room for two of them, not for all."""
     await factory.execute("UPDATE factory.models SET max_input_characters = 400 WHERE model_id = 'tts-1-hd'")
+    await factory.settled()
     outline = {"key": "text", "model": "gpt-6-luna", "prompt": "A long tale", "max_output_tokens": 4000}
     spoken = {"kind": "speech", "model": "openai/tts-1-hd", "format": "wav", "voice_policy": "any", "cache": "off"}
     words = " ".join(f"{n}. {{{{text.content}}}}" for n in range(24))
