@@ -151,7 +151,7 @@ async def drop_lost_lines(db: Executor, before: UUID) -> None:
 
 
 async def insert_batch_errors(db: Executor, batch_id: UUID, wrong: Sequence[dict[str, Any]]) -> None:
-    """Rows of `line` and `problems`."""
+    """Rows of `line`, `key` and `problems`."""
     await db.execute(statement("insert_batch_errors"), batch_id, wrong)
 
 

@@ -203,7 +203,7 @@ export class FactoryClient {
   cancelBatch(batch: Named<Batch>, options?: Signal): Promise<Batch>;
   retryFailed(batch: Named<Batch>, options?: Keyed): Promise<Batch>;
   results(batch: Named<Batch>, options?: Signal & {status?: string}): AsyncGenerator<BatchResult, void>;
-  batchErrors(batch: Named<Batch>, options?: Signal): AsyncGenerator<{line: number; problems: Problem[]}, void>;
+  batchErrors(batch: Named<Batch>, options?: Signal): AsyncGenerator<{line: number; key: string | null; problems: Problem[]}, void>;
   batchJobs(batch: Named<Batch>, options?: Signal): AsyncGenerator<Job, void>;
   speak(text: string, fields?: Request, options?: Timed & Keyed): Promise<Uint8Array>;
   download(job: Named<Job>, options?: Signal): Promise<Uint8Array>;

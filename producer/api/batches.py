@@ -136,7 +136,7 @@ async def batch_errors(
     cursor: Annotated[int, Query(ge=0, lt=1 << 31)] = 0,
     limit: int = Query(100, ge=1, le=1000),
 ) -> Response:
-    """What was wrong with lines, in their order: `{"line", "problems": [{"field", "message"}]}`."""
+    """What was wrong with lines, in their order: `{"line", "key", "problems": [{"field", "message"}]}`."""
     await _refuse_unknown(services, caller, id_of(batch_id))
     rows = await select_batch_errors(services.database, id_of(batch_id), cursor, limit)
     return json_response({"data": rows, "next_cursor": rows[-1]["line"] if len(rows) == limit else None})

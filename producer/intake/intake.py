@@ -142,7 +142,7 @@ class Intake:
     ) -> UUID:
         """A batch of the lines of a file, which are read after this returns; `file` is a row of
         `sql.files.read_file`. Raises IdempotencyConflict."""
-        header = BatchHeader(metadata=asked.metadata)
+        header = BatchHeader(metadata=asked.metadata, on_error="skip")
         header.check()
         batch_id, until = new_id(), utc_now() + timedelta(seconds=WINDOW_S)
         digest = hashlib.sha256(repr((b"openai batch", *asked)).encode()).digest()
@@ -198,7 +198,8 @@ class Intake:
                     on_error = await lock_validating(connection, batch.id)
                     if on_error is None:
                         return
-                    acceptance = self._acceptance(caller, batch.id, on_error, reader_of(batch, utc_now()))
+                    reader, keyed = reader_of(batch, utc_now()), batch.endpoint is not None
+                    acceptance = self._acceptance(caller, batch.id, on_error, reader, keyed=keyed)
                     if await count_try(self._database, batch.id) > MOST_TRIES:
                         raise FactoryError(
                             f"{MOST_TRIES} processes began to read these lines, and none came to the end"
@@ -228,8 +229,10 @@ class Intake:
             await insert_batch_errors(connection, batch_id, _by_line(error.problems))
             await drop_lines(connection, batch_id)
 
-    def _acceptance(self, caller: Caller, batch_id: UUID, on_error: str, read: LineReader = read_own) -> Acceptance:
-        return Acceptance(self._submitter, self._limits, caller, batch_id, on_error, read)
+    def _acceptance(
+        self, caller: Caller, batch_id: UUID, on_error: str, read: LineReader = read_own, *, keyed: bool = False
+    ) -> Acceptance:
+        return Acceptance(self._submitter, self._limits, caller, batch_id, on_error, read, keyed=keyed)
 
     def _source_of(self, batch: ValidatingBatch) -> LineSource:
         if batch.endpoint is None:

@@ -174,6 +174,7 @@ class LineErrors(Shape):
     """What was wrong with a line of a batch that made no job of it: `problems` as `{"field", "message"}`."""
 
     line: int
+    key: str | None = None
     problems: list[dict[str, Any]] = []
 
 
