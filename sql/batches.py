@@ -109,7 +109,7 @@ async def count_try(db: Executor, batch_id: UUID) -> int:
 
 
 async def select_validating(db: Executor) -> list[ValidatingBatch]:
-    """The oldest first."""
+    """The oldest first, without those that wait for the limits of their project."""
     return [ValidatingBatch(**row) for row in await db.fetch(statement("select_validating"))]
 
 
@@ -142,6 +142,7 @@ async def select_named_lines(db: Executor, batch_id: UUID, lines: Sequence[int])
 
 
 async def drop_lines(db: Executor, batch_id: UUID) -> None:
+    """They are jobs, or never will be; what they waited for is forgotten too."""
     await db.execute(statement("drop_lines"), batch_id)
 
 

@@ -13,7 +13,7 @@ from producer.intake.line_readers import LineReader, read_own
 from producer.intake.lines import PAGE_LINES, Line, LineSource
 from producer.intake.making import Making
 from producer.intake.names import Names, problems_of_line
-from producer.limiting import ProjectLimits
+from producer.limiting import Asked, ProjectLimits
 from producer.submit import Caller, Submitter
 from sql.batches import insert_batch_errors
 from sql.statements import Executor
@@ -44,6 +44,7 @@ class Acceptance:
         read: LineReader = read_own,
         *,
         keyed: bool = False,
+        admitted: Asked = Asked(),  # noqa: B008  immutable
     ) -> None:
         self._reader = read
         self._submitter = submitter
@@ -52,7 +53,7 @@ class Acceptance:
         self._rejects = on_error == "reject"
         self._keyed = keyed
         self._fatal = False
-        self._making = Making(submitter, limits, caller, batch_id)
+        self._making = Making(submitter, limits, caller, batch_id, admitted)
         self._names = Names()
         self._postponed = array("L")
         self._problems: list[Problem] = []
@@ -79,6 +80,11 @@ class Acceptance:
         if not self._making.made and not self.refused:
             raise FactoryError("the lines of this batch are not there any more")
         await self._making.conclude(db, self.refused)
+
+    @property
+    def asked(self) -> Asked:
+        """Of the limits of the project, once `run` has met them."""
+        return self._making.asked
 
     async def _read(self, db: Executor, source: LineSource) -> None:
         """Lines that come after lines not seen yet are taken at the end, when all keys are known."""

@@ -14,16 +14,17 @@ from uuid import UUID
 
 from broker.wakeups import Wakeups
 from core.clock import utc_now
-from core.errors import FactoryError, IdempotencyConflict, Problem, RequestRefused
+from core.errors import FactoryError, IdempotencyConflict, Problem, RateLimited, RequestRefused
 from core.ids import first_id_at, new_id
 from core.logging import get_logger
 from producer.intake.accepting import Acceptance
-from producer.intake.line_readers import LineReader, read_own, reader_of
-from producer.intake.lines import MOST_LINES, FileLines, HeldLines, Line, LineCutter, LineSource, StoredLines
+from producer.intake.line_readers import reader_of
+from producer.intake.lines import MOST_LINES, FileLines, HeldLines, Line, LineCutter, LineSource, StoredLines, WholeBody
 from producer.intake.making import BatchGone
 from producer.intake.order import BatchHeader
 from producer.intake.retrying import Retrial
-from producer.limiting import ProjectLimits
+from producer.intake.waiting import WaitingRoom
+from producer.limiting import LargerThanLimit, ProjectLimits
 from producer.openai.batches import WINDOW_S, BatchAsked
 from producer.submit import KEY_LIFE, Caller, Submitter
 from sql.batches import (
@@ -73,21 +74,31 @@ class Intake:
         self._wakeups = wakeups
         self._storage = storage
         self._line_mb = line_mb
+        self._waiting = WaitingRoom(database, limits)
         self._reading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def create(
         self, caller: Caller, header: BatchHeader, lines: Mapping[int, bytes], key: str | None, digest: bytes
     ) -> UUID:
-        """A batch of few lines, accepted when this returns; with an idempotency key, the earlier one of the same
-        `digest`. Raises what `Acceptance.run` does."""
+        """A batch of few lines, accepted when this returns, or `validating` where they are more than the limits of the
+        project admit in a minute; with an idempotency key, the earlier one of the same `digest`. Raises what
+        `Acceptance.run` does."""
         header.check()
+        try:
+            return await self._create(caller, header, lines, key, digest)
+        except LargerThanLimit:
+            return await self._store(caller, header, lines, None, WholeBody(len(lines), digest), key)
+
+    async def _create(
+        self, caller: Caller, header: BatchHeader, lines: Mapping[int, bytes], key: str | None, digest: bytes
+    ) -> UUID:
         batch_id = new_id()
         async with self._database.acquire() as connection, connection.transaction():
             if (earlier := await _claim(connection, caller, batch_id, key, digest)) is not None:
                 return earlier
             await _insert(connection, caller, batch_id, header, len(lines))
-            acceptance = self._acceptance(caller, batch_id, header.on_error)
+            acceptance = Acceptance(self._submitter, self._limits, caller, batch_id, header.on_error)
             await acceptance.run(connection, HeldLines(lines))
         await self._submitter.hand_over_batch(batch_id, acceptance.last_line)
         return batch_id
@@ -112,20 +123,22 @@ class Intake:
         caller: Caller,
         header: BatchHeader,
         held: Mapping[int, bytes],
-        lines: AsyncIterator[Line],
-        cutter: LineCutter,
+        lines: AsyncIterator[Line] | None,
+        whole_of: LineCutter | WholeBody,
         key: str | None,
     ) -> UUID:
+        """What is held, and what is still to come; `whole_of` counts them all."""
         batch_id, whole = new_id(), False
         try:
             await copy_lines(self._database, batch_id, list(held.items()))
-            async for page in _pages(lines):
-                await copy_lines(self._database, batch_id, page)
+            if lines is not None:
+                async for page in _pages(lines):
+                    await copy_lines(self._database, batch_id, page)
             whole = True
             async with self._database.acquire() as connection, connection.transaction():
-                earlier = await _claim(connection, caller, batch_id, key, cutter.digest)
+                earlier = await _claim(connection, caller, batch_id, key, whole_of.digest)
                 if earlier is None:
-                    await _insert(connection, caller, batch_id, header, cutter.count)
+                    await _insert(connection, caller, batch_id, header, whole_of.count)
         except BaseException as error:
             if not whole or isinstance(error, FactoryError):  # else nobody knows whether the batch is there
                 with contextlib.suppress(*GONE):
@@ -196,10 +209,19 @@ class Intake:
             try:
                 async with self._database.acquire() as connection, connection.transaction():
                     on_error = await lock_validating(connection, batch.id)
-                    if on_error is None:
+                    if on_error is None or (admitted := await self._waiting.go_on(batch)) is None:
                         return
                     reader, keyed = reader_of(batch, utc_now()), batch.endpoint is not None
-                    acceptance = self._acceptance(caller, batch.id, on_error, reader, keyed=keyed)
+                    acceptance = Acceptance(
+                        self._submitter,
+                        self._limits,
+                        caller,
+                        batch.id,
+                        on_error,
+                        reader,
+                        keyed=keyed,
+                        admitted=admitted,
+                    )
                     if await count_try(self._database, batch.id) > MOST_TRIES:
                         raise FactoryError(
                             f"{MOST_TRIES} processes began to read these lines, and none came to the end"
@@ -208,6 +230,10 @@ class Intake:
                     await drop_lines(connection, batch.id)
             except (*GONE, BatchGone, StorageUnavailable) as error:
                 get_logger(__name__).warning("a batch was not read", batch_id=str(batch.id), error=type(error).__name__)
+                return
+            except (RateLimited, LargerThanLimit):
+                if acceptance is not None:
+                    await self._waiting.put(batch, acceptance.asked)
                 return
             except FactoryError as error:
                 await self._refuse(batch.id, acceptance, error)
@@ -228,11 +254,6 @@ class Intake:
             await refuse_batch(connection, batch_id, acceptance.refused if acceptance else 0, reason)
             await insert_batch_errors(connection, batch_id, _by_line(error.problems))
             await drop_lines(connection, batch_id)
-
-    def _acceptance(
-        self, caller: Caller, batch_id: UUID, on_error: str, read: LineReader = read_own, *, keyed: bool = False
-    ) -> Acceptance:
-        return Acceptance(self._submitter, self._limits, caller, batch_id, on_error, read, keyed=keyed)
 
     def _source_of(self, batch: ValidatingBatch) -> LineSource:
         if batch.endpoint is None:

@@ -57,3 +57,15 @@ CREATE OR REPLACE FUNCTION factory.tell_ended(ended uuid[]) RETURNS void LANGUAG
 $$;
 DROP TABLE factory.webhook_batch_checks;
 ALTER TABLE factory.batches DROP COLUMN told_at;
+
+-- Batches that wait for the limits of their project.
+
+CREATE TABLE factory.batch_admissions (
+    batch_id uuid PRIMARY KEY REFERENCES factory.batches ON DELETE CASCADE,
+    requests bigint NOT NULL,
+    tokens bigint NOT NULL,
+    admitted_requests bigint NOT NULL DEFAULT 0,
+    admitted_tokens bigint NOT NULL DEFAULT 0,
+    next_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE factory.batch_admissions IS 'Of batches that are read and larger than what their project''s limits admit at once: what they ask for in all, and what was taken for them so far. Gone when the batch is accepted, refused or cancelled.';
