@@ -15,9 +15,10 @@ from core.jsonio import dump_json
 from core.presenting import present_batch, present_batch_result
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.bodies import JSON_TYPES, MAX_WAIT_S, id_of, idempotency_key_of, read_body, stream_body
-from producer.api.jobs import json_response, load_jobs
+from producer.api.jobs import json_response, load_jobs, refuse_deleted
 from producer.cancelling import stop_batch
 from producer.composition import Services
+from producer.deleting import delete_batch
 from producer.intake.lines import LineCutter
 from producer.intake.order import LINES_TYPES, BatchBody, BatchHeader, OnError, is_lines, read_json
 from producer.reading import wait_for_batch
@@ -71,6 +72,7 @@ async def create_batch(
         digest = hashlib.sha256(place + body).digest()
         batch_id = await services.intake.create(caller, header, lines, key, digest)
     batch = await wait_for_batch(services, caller, batch_id, 0, None)
+    refuse_deleted(batch)
     return json_response(batch, 202, {"Location": batch["urls"]["self"]})
 
 
@@ -103,6 +105,14 @@ async def get_batch(
 ) -> Response:
     """The batch with its counts; `wait=N` answers when it is over, with `seen=SEQUENCE` at the next change."""
     return json_response(await wait_for_batch(services, caller, id_of(batch_id), wait, seen))
+
+
+@router.delete("/v1/job-batches/{batch_id}", status_code=204)
+async def delete(services: ServicesOf, caller: CallerOf, batch_id: str) -> Response:
+    """Delete for good what all its jobs were asked and answered, recordings too, its name and metadata. 409 while it is
+    not over. Counts, times and costs stay. Can be repeated where it broke off."""
+    await delete_batch(services, caller, id_of(batch_id))
+    return Response(status_code=204)
 
 
 @router.post("/v1/job-batches/{batch_id}/cancel")

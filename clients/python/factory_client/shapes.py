@@ -149,6 +149,7 @@ class Batch(Shape):
     sequence: int = 0
     created_at: datetime | None = None
     finished_at: datetime | None = None
+    content_deleted_at: datetime | None = None
     metadata: dict[str, Any] = {}
     urls: dict[str, str] = {}
 
