@@ -161,11 +161,18 @@ async def select_batch_errors(db: Executor, batch_id: UUID, after_line: int, lim
     return [dict(row) for row in await db.fetch(statement("select_batch_errors"), batch_id, after_line, limit)]
 
 
+async def read_last_line(db: Executor, batch_id: UUID) -> int:
+    """Of its jobs; 0 where it has none."""
+    line: int = await db.fetchval(statement("read_last_line"), batch_id)
+    return line
+
+
 async def select_batch_results(
-    db: Executor, batch_id: UUID, after_line: int, state: str | None, limit: int
+    db: Executor, batch_id: UUID, after_line: int, until_line: int, state: str | None
 ) -> list[dict[str, Any]]:
-    """A page of jobs that are over, in the order of their lines."""
-    rows = await db.fetch(statement("select_batch_results"), batch_id, after_line, state, limit)
+    """Jobs of a stretch of lines that are over, in the order of their lines; a stretch and no limit, as in
+    `select_part_lines`."""
+    rows = await db.fetch(statement("select_batch_results"), batch_id, after_line, until_line, state)
     return [dict(row) for row in rows]
 
 

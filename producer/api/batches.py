@@ -23,7 +23,7 @@ from producer.intake.lines import LineCutter
 from producer.intake.order import LINES_TYPES, BatchBody, BatchHeader, OnError, is_lines, read_json
 from producer.reading import wait_for_batch
 from producer.submit import Caller
-from sql.batches import read_batch, select_batch_errors, select_batch_results, select_batches
+from sql.batches import read_batch, read_last_line, select_batch_errors, select_batch_results, select_batches
 from sql.reading import select_batch_jobs
 
 PAGE = 200
@@ -170,15 +170,13 @@ async def _refuse_unknown(services: Services, caller: Caller, batch_id: UUID) ->
 
 
 async def _results(services: Services, batch_id: UUID, status: str | None) -> AsyncIterator[bytes]:
-    line = 0
-    while rows := await select_batch_results(services.database, batch_id, line, status, PAGE):
-        line = rows[-1]["line"]
-        yield b"".join(dump_json(present_batch_result(row)) + b"\n" for row in rows)
+    for line in range(0, await read_last_line(services.database, batch_id), PAGE):
+        if rows := await select_batch_results(services.database, batch_id, line, line + PAGE, status):
+            yield b"".join(dump_json(present_batch_result(row)) + b"\n" for row in rows)
 
 
 async def _jobs(services: Services, caller: Caller, batch_id: UUID) -> AsyncIterator[bytes]:
-    line = 0
-    while rows := await select_batch_jobs(services.database, batch_id, caller.project_id, line, PAGE):
-        line = rows[-1]["line"]
+    for line in range(0, await read_last_line(services.database, batch_id), PAGE):
+        rows = await select_batch_jobs(services.database, batch_id, caller.project_id, line, line + PAGE)
         for job in await load_jobs(services, caller, rows):
             yield dump_json(job) + b"\n"
