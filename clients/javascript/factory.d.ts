@@ -129,6 +129,7 @@ export interface Quote extends Open {
   groups: Open[];
   fits: boolean;
   reason: string | null;
+  limit_minutes: number | null;
   lines?: Open[];
 }
 

@@ -219,12 +219,14 @@ class UsageReport(Shape):
 
 
 class Quote(Shape):
-    """What jobs would cost: `totals` and `groups` hold `expected_usd` and `most_usd`; `fits` the project's budgets."""
+    """What jobs would cost: `totals` and `groups` hold `expected_usd` and `most_usd`; `fits` the project's budgets.
+    `limit_minutes`: in how many minutes the project's limits admit them; None without limits."""
 
     totals: dict[str, Any] = {}
     groups: list[dict[str, Any]] = []
     fits: bool = True
     reason: str | None = None
+    limit_minutes: int | None = None
     lines: list[dict[str, Any]] | None = None
 
 
