@@ -79,8 +79,8 @@ class ProjectLimits:
                 await self._limiter.remember(answer, page)
 
     async def admit_part(self, project_id: UUID, asked: Asked) -> tuple[Asked, float]:
-        """What there is room for now, and in how many seconds it is worth asking for the rest. A minute's room is
-        taken in twelve portions, so that others of the project come in between."""
+        """What there is room for now, and in how many seconds it is worth asking for the rest. It is
+        taken in twelfths of a minute's room, so that what is left of a minute is taken too."""
         edge, taken = self._edge_of(project_id), Asked()
         scope = Scope(project_scope(project_id), edge)
         while edge and taken != asked:

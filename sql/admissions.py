@@ -21,7 +21,7 @@ async def read_admission(db: Executor, batch_id: UUID) -> Admission | None:
 
 
 async def put_admission(db: Executor, batch_id: UUID, requests: int, tokens: int) -> None:
-    """What it asks for in all. What was taken before stays."""
+    """What it asks for in all, unless it is over by now. What was taken before stays."""
     await db.execute(statement("put_admission"), batch_id, requests, tokens)
 
 

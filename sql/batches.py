@@ -14,8 +14,8 @@ from sql.statements import Executor, statement
 
 @dataclass(frozen=True, slots=True)
 class ValidatingBatch:
-    """A batch whose lines are stored and are no jobs yet. With an `endpoint` of OpenAI's they are in a file, whose
-    `storage_key` is None once it was deleted."""
+    """A batch whose lines are stored and are no jobs yet, or that takes them from the batch `retry_of`. With an
+    `endpoint` of OpenAI's they are in a file, whose `storage_key` is None once it was deleted."""
 
     id: UUID
     project_id: UUID
@@ -24,6 +24,7 @@ class ValidatingBatch:
     cache: str | None = None
     expires_at: datetime | None = None
     storage_key: str | None = None
+    retry_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,42 +1,31 @@
-"""The door for batches: few lines are accepted or refused at once, many are stored first and read afterwards.
-
-Stored lines are read in one transaction, under a lock that goes with it: when the process dies, nothing was made, and
-another process finds the batch `validating` and begins anew.
-"""
+"""The door for batches: few lines are accepted or refused at once, many are stored first and read afterwards."""
 
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 from broker.wakeups import Wakeups
 from core.clock import utc_now
-from core.errors import FactoryError, IdempotencyConflict, Problem, RateLimited, RequestRefused
+from core.errors import FactoryError, IdempotencyConflict, Problem, RequestRefused
 from core.ids import first_id_at, new_id
-from core.logging import get_logger
 from producer.intake.accepting import Acceptance
-from producer.intake.line_readers import reader_of
-from producer.intake.lines import MOST_LINES, FileLines, HeldLines, Line, LineCutter, LineSource, StoredLines, WholeBody
-from producer.intake.making import BatchGone
+from producer.intake.lines import MOST_LINES, HeldLines, Line, LineCutter, WholeBody
 from producer.intake.order import BatchHeader
 from producer.intake.retrying import Retrial
-from producer.intake.waiting import WaitingRoom
+from producer.intake.validating import Validation
 from producer.limiting import LargerThanLimit, ProjectLimits
 from producer.openai.batches import WINDOW_S, BatchAsked
 from producer.submit import KEY_LIFE, Caller, Submitter
 from sql.batches import (
     ValidatingBatch,
     copy_lines,
-    count_try,
     drop_lines,
     drop_lost_lines,
     insert_batch,
-    insert_batch_errors,
-    lock_validating,
-    refuse_batch,
     select_validating,
 )
 from sql.files import describe_openai_batch
@@ -44,15 +33,13 @@ from sql.jobs import claim_idempotency_key
 from sql.patience import GONE
 from sql.pool import Database
 from sql.statements import Executor
-from storage.store import StorageUnavailable, Store
+from storage.store import Store
 
 EVERY_S = 5.0
 AT_ONCE_LINES = 1000
 AT_ONCE_BYTES = 4_000_000
 COPIED_LINES = 2000
-MOST_TRIES = 5
 LOST_AFTER = timedelta(days=1)
-TOLD_IN_BATCH = 20
 
 
 class Intake:
@@ -71,11 +58,7 @@ class Intake:
         self._database = database
         self._submitter = submitter
         self._limits = limits
-        self._wakeups = wakeups
-        self._storage = storage
-        self._line_mb = line_mb
-        self._waiting = WaitingRoom(database, limits)
-        self._reading = asyncio.Lock()
+        self._validation = Validation(database, submitter, limits, wakeups, storage, line_mb)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def create(
@@ -171,23 +154,39 @@ class Intake:
         return batch_id
 
     async def retry(self, caller: Caller, earlier: Mapping[str, Any], key: str | None) -> UUID:
-        """A new batch of what did not complete of an earlier one, which is over (a row of `read_batch`)."""
-        batch_id = new_id()
+        """A new batch of what did not complete of an earlier one, which is over (a row of `read_batch`); `validating`
+        where that is more than the limits of the project admit in a minute."""
         header = BatchHeader(earlier["name"], earlier["metadata"], earlier["max_cost_usd"])
         digest = hashlib.sha256(b"retry-failed " + earlier["id"].bytes).digest()
+        try:
+            return await self._retry(caller, header, earlier["id"], key, digest)
+        except LargerThanLimit:
+            batch_id = new_id()
+        lines = earlier["failed"] + earlier["cancelled"] + earlier["expired"]
         async with self._database.acquire() as connection, connection.transaction():
             if (known := await _claim(connection, caller, batch_id, key, digest)) is not None:
                 return known
-            await _insert(connection, caller, batch_id, header, 0, earlier["id"])
-            retrial = Retrial(self._submitter, self._limits, caller, batch_id)
-            await retrial.run(connection, earlier["id"])
+            await _insert(connection, caller, batch_id, header, lines, earlier["id"])
+        self._begin(ValidatingBatch(batch_id, caller.project_id, caller.project, retry_of=earlier["id"]))
+        return batch_id
+
+    async def _retry(
+        self, caller: Caller, header: BatchHeader, earlier_id: UUID, key: str | None, digest: bytes
+    ) -> UUID:
+        batch_id = new_id()
+        async with self._database.acquire() as connection, connection.transaction():
+            if (known := await _claim(connection, caller, batch_id, key, digest)) is not None:
+                return known
+            await _insert(connection, caller, batch_id, header, 0, earlier_id)
+            retrial = Retrial(self._submitter, self._limits, caller, batch_id, earlier_id)
+            await retrial.run(connection)
         await self._submitter.hand_over_batch(batch_id, retrial.last_line)
         return batch_id
 
     async def step(self) -> None:
         """Read what nobody reads; forget lines of uploads that broke off."""
         for batch in await select_validating(self._database):
-            await self._validate(batch)
+            await self._validation.run(batch)
         await drop_lost_lines(self._database, first_id_at(utc_now() - LOST_AFTER))
 
     async def stop(self) -> None:
@@ -197,68 +196,9 @@ class Intake:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self, batch: ValidatingBatch) -> None:
-        task = asyncio.create_task(self._validate(batch), name=f"batch {batch.id}")
+        task = asyncio.create_task(self._validation.run(batch), name=f"batch {batch.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _validate(self, batch: ValidatingBatch) -> None:
-        """Until it has jobs or is refused. When a server is away, or somebody else reads it, it is left alone."""
-        caller = Caller(batch.project_id, batch.project, frozenset({"jobs"}))
-        acceptance: Acceptance | None = None
-        async with self._reading:
-            try:
-                async with self._database.acquire() as connection, connection.transaction():
-                    on_error = await lock_validating(connection, batch.id)
-                    if on_error is None or (admitted := await self._waiting.go_on(batch)) is None:
-                        return
-                    reader, keyed = reader_of(batch, utc_now()), batch.endpoint is not None
-                    acceptance = Acceptance(
-                        self._submitter,
-                        self._limits,
-                        caller,
-                        batch.id,
-                        on_error,
-                        reader,
-                        keyed=keyed,
-                        admitted=admitted,
-                    )
-                    if await count_try(self._database, batch.id) > MOST_TRIES:
-                        raise FactoryError(
-                            f"{MOST_TRIES} processes began to read these lines, and none came to the end"
-                        )
-                    await acceptance.run(connection, self._source_of(batch))
-                    await drop_lines(connection, batch.id)
-            except (*GONE, BatchGone, StorageUnavailable) as error:
-                get_logger(__name__).warning("a batch was not read", batch_id=str(batch.id), error=type(error).__name__)
-                return
-            except (RateLimited, LargerThanLimit):
-                if acceptance is not None:
-                    await self._waiting.put(batch, acceptance.asked)
-                return
-            except FactoryError as error:
-                await self._refuse(batch.id, acceptance, error)
-            except Exception:  # noqa: BLE001  whatever it is, the caller learns of it
-                get_logger(__name__).exception("a fault of ours", batch_id=str(batch.id))
-                await self._refuse(batch.id, acceptance, FactoryError("the factory failed at these lines"))
-            else:
-                await self._submitter.hand_over_batch(batch.id, acceptance.last_line)
-        await self._wakeups.publish(batch.id)
-
-    async def _refuse(self, batch_id: UUID, acceptance: Acceptance | None, error: FactoryError) -> None:
-        reason = {
-            "kind": error.code,
-            "message": error.message,
-            "problems": [one.as_dict() for one in error.problems[:TOLD_IN_BATCH]],
-        }
-        async with self._database.acquire() as connection, connection.transaction():
-            await refuse_batch(connection, batch_id, acceptance.refused if acceptance else 0, reason)
-            await insert_batch_errors(connection, batch_id, _by_line(error.problems))
-            await drop_lines(connection, batch_id)
-
-    def _source_of(self, batch: ValidatingBatch) -> LineSource:
-        if batch.endpoint is None:
-            return StoredLines(self._database, batch.id)
-        return FileLines(self._storage, batch.storage_key, self._line_mb)
 
 
 async def _insert(
@@ -279,14 +219,6 @@ async def _claim(db: Executor, caller: Caller, batch_id: UUID, key: str | None, 
     if answer.request_hash != digest:
         raise IdempotencyConflict
     return answer.batch_id if answer.batch_id != batch_id else None
-
-
-def _by_line(problems: Sequence[Problem]) -> list[dict[str, Any]]:
-    lines: dict[int, list[dict[str, Any]]] = {}
-    for one in problems:
-        if one.line is not None:
-            lines.setdefault(one.line, []).append(one.as_dict())
-    return [{"line": line, "problems": found} for line, found in lines.items()]
 
 
 async def _pages(lines: AsyncIterator[Line]) -> AsyncIterator[list[Line]]:

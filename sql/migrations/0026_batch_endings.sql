@@ -1,7 +1,7 @@
 -- Wrong lines of a file go to its error file, under their custom_id.
 
 ALTER TABLE factory.batch_errors ADD COLUMN key text;
-COMMENT ON COLUMN factory.batch_errors.key IS 'Of the line, where it has one that can be read.';
+COMMENT ON COLUMN factory.batch_errors.key IS 'Of the line, where it has one of its own that can be read.';
 
 CREATE OR REPLACE VIEW factory.shown_files AS
 SELECT

@@ -1,5 +1,6 @@
 SELECT
-    batch.id, batch.project_id, project.name AS project, asked.endpoint, asked.cache, asked.expires_at, file.storage_key
+    batch.id, batch.project_id, project.name AS project, asked.endpoint, asked.cache, asked.expires_at, file.storage_key,
+    batch.retry_of
 FROM factory.batches AS batch
 JOIN factory.projects AS project ON project.id = batch.project_id
 LEFT JOIN factory.openai_batches AS asked ON asked.batch_id = batch.id

@@ -11,8 +11,9 @@ import pytest
 
 from core.ids import new_id
 from producer.composition import Services
-from producer.intake.intake import MOST_TRIES, BatchHeader, Intake
+from producer.intake.intake import BatchHeader, Intake
 from producer.intake.lines import LineCutter
+from producer.intake.validating import MOST_TRIES
 from producer.limiting import ProjectLimits
 from producer.submit import Caller
 from sql.access import find_project
