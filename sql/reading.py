@@ -49,10 +49,10 @@ async def select_jobs(
 
 
 async def select_batch_jobs(
-    db: Executor, batch_id: UUID, project_id: UUID, after_line: int, limit: int
+    db: Executor, batch_id: UUID, project_id: UUID, after_line: int, until_line: int
 ) -> list[dict[str, Any]]:
-    """A page of a batch in the order of its lines."""
-    rows = await db.fetch(statement("select_batch_jobs"), batch_id, project_id, after_line, limit)
+    """A stretch of a batch in the order of its lines."""
+    rows = await db.fetch(statement("select_batch_jobs"), batch_id, project_id, after_line, until_line)
     return [dict(row) for row in rows]
 
 

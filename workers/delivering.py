@@ -44,7 +44,6 @@ from sql.webhooks import (
     prune_deliveries,
     put_off_delivery,
     record_delivery,
-    settle_batches,
 )
 
 EVERY_S = 0.5
@@ -104,7 +103,6 @@ class WebhookDelivery:
 
     async def step(self) -> None:
         """Begin what is due; it goes on while there is more."""
-        await settle_batches(self._database, self._clock())
         await self._begin_due()
 
     async def settled(self) -> None:
