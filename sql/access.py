@@ -11,7 +11,7 @@ from sql.statements import Executor, statement
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """A key in force. `project_id` is None for an operator's key."""
+    """A key in force. `project_id` is None for an operator's key; `seems_unused`: its use is to be noted again."""
 
     id: UUID
     prefix: str
@@ -19,6 +19,7 @@ class FoundKey:
     scopes: list[str]
     project_name: str | None
     project_active: bool | None
+    seems_unused: bool
 
 
 @dataclass(frozen=True, slots=True)

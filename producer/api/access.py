@@ -95,7 +95,8 @@ async def _key_of(request: Request, services: Services) -> FoundKey:
     found = await find_api_key(services.database, hash_key(key), None)
     if found is None:
         raise Unauthenticated("This API key is not known, was revoked or has expired")
-    await touch_api_key(services.database, found.id)
+    if found.seems_unused:
+        await touch_api_key(services.database, found.id)
     return found
 
 

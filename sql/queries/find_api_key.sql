@@ -1,4 +1,6 @@
-SELECT key.id, key.prefix, key.project_id, key.scopes, project.name AS project_name, project.active AS project_active
+SELECT
+    key.id, key.prefix, key.project_id, key.scopes, project.name AS project_name, project.active AS project_active,
+    key.last_used_at IS NULL OR key.last_used_at < now() - interval '1 minute' AS seems_unused
 FROM factory.api_keys AS key
 LEFT JOIN factory.projects AS project ON project.id = key.project_id
 WHERE key.key_hash = $1::bytea

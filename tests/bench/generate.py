@@ -39,9 +39,13 @@ def run(effort: Effort) -> Measured:
     for what in (DIRECT, GENERATE, CHAT):
         row = {"what": what}
         for name in ("p50", "p99", "added p50", "added p99"):
-            row[name] = middle(of_setting(samples, {"what": what}, name)) if what != DIRECT or "added" not in name else ""
+            row[name] = (
+                middle(of_setting(samples, {"what": what}, name)) if what != DIRECT or "added" not in name else ""
+            )
         rows.append(row)
-    rows.append({"what": "must, at most", "p50": "", "p99": "", **{f"added {name}": f"{at:g}" for name, at in MUST.items()}})
+    rows.append(
+        {"what": "must, at most", "p50": "", "p99": "", **{f"added {name}": f"{at:g}" for name, at in MUST.items()}}
+    )
     return Measured(rows, samples)
 
 
@@ -99,5 +103,3 @@ def _figures(turns: list[dict[str, float]], what: str) -> dict[str, float]:
     own = statistics.quantiles([turn[what] for turn in turns], n=100)
     added = statistics.quantiles([turn[what] - turn[DIRECT] for turn in turns], n=100)
     return {"p50": own[49], "p99": own[98], "added p50": added[49], "added p99": added[98], "turns": len(turns)}
-
-

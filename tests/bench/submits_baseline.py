@@ -41,7 +41,7 @@ async def accept(request: JobRequest) -> Response:
         "calls": [],
         "cost": 0,
         "uncertain_cost": 0,
-        "created_at": datetime.now(UTC),  # noqa: DTZ005,TID251  what an application would do
+        "created_at": datetime.now(UTC),
         "metadata": request.metadata,
         "urls": {"self": place, "events": f"{place}/events", "cancel": f"{place}/cancel"},
         **dict.fromkeys(LATER),
