@@ -18,6 +18,7 @@ from producer.feeds import BatchFeed, JobFeed
 from producer.intake.intake import EVERY_S as INTAKE_EVERY_S
 from producer.intake.intake import Intake
 from producer.limiting import ProjectLimits
+from producer.looking import Looks
 from producer.project_events import ProjectFeeds
 from producer.reserving import Reserver
 from producer.submit import Submitter
@@ -41,6 +42,7 @@ class Services:
     limiter: Limiter
     figures: FiguresFollower
     storage: Store
+    looks: Looks
     job_feed: JobFeed
     batch_feed: BatchFeed
     project_feeds: ProjectFeeds
@@ -111,6 +113,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             limiter=limiter,
             figures=figures,
             storage=storage,
+            looks=Looks(database),
             job_feed=job_feed,
             batch_feed=batch_feed,
             project_feeds=project_feeds,

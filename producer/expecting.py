@@ -20,7 +20,7 @@ from sql.reading import count_running_jobs
 
 async def expect(services: Services, caller: Caller, row: Mapping[str, Any]) -> tuple[int | None, float | None]:
     """`position` and `eta_s` of a queued job. No position while it is in no line: its time has not come, another job is
-    getting its answer, or Redis is away. No eta where calls of the model that would be asked first were not measured."""
+    getting its answer, Redis is away. No eta where calls of the model that would be asked first were not measured."""
     try:
         place = await services.queue.place_of(row["id"], pool_of(row["kind"]), caller.project_id)
     except (RedisError, OSError):

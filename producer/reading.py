@@ -58,7 +58,7 @@ async def wait_for_row(services: Services, caller: Caller, job_id: UUID, wait_s:
     with services.wakeups.waiting_for(job_id) as changed:
         while True:
             changed.clear()
-            row = await read_job(services.database, job_id, caller.project_id)
+            row = await services.looks.read_job(job_id, caller.project_id)
             if row is None:
                 raise NotFound
             left_s = 0.0 if services.closing.begun else until - time.monotonic()

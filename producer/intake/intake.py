@@ -17,6 +17,7 @@ from core.clock import utc_now
 from core.errors import FactoryError, IdempotencyConflict, Problem, RequestRefused
 from core.ids import first_id_at, new_id
 from core.logging import get_logger
+from producer.idempotency import KEY_LIFE
 from producer.intake.accepting import Acceptance
 from producer.intake.line_readers import LineReader, read_own, reader_of
 from producer.intake.lines import MOST_LINES, FileLines, HeldLines, Line, LineCutter, LineSource, StoredLines
@@ -25,7 +26,7 @@ from producer.intake.order import BatchHeader
 from producer.intake.retrying import Retrial
 from producer.limiting import ProjectLimits
 from producer.openai.batches import WINDOW_S, BatchAsked
-from producer.submit import KEY_LIFE, Caller, Submitter
+from producer.submit import Caller, Submitter
 from sql.batches import (
     ValidatingBatch,
     copy_lines,
