@@ -19,6 +19,7 @@ from producer.feeds import BatchFeed, JobFeed
 from producer.intake.intake import EVERY_S as INTAKE_EVERY_S
 from producer.intake.intake import Intake
 from producer.limiting import ProjectLimits
+from producer.looking import Looks
 from producer.project_events import ProjectFeeds
 from producer.reserving import Reserver
 from producer.submit import Submitter
@@ -43,6 +44,7 @@ class Services:
     fleet: FleetBoard
     figures: FiguresFollower
     storage: Store
+    looks: Looks
     job_feed: JobFeed
     batch_feed: BatchFeed
     project_feeds: ProjectFeeds
@@ -114,6 +116,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             fleet=FleetBoard(redis),
             figures=figures,
             storage=storage,
+            looks=Looks(database),
             job_feed=job_feed,
             batch_feed=batch_feed,
             project_feeds=project_feeds,

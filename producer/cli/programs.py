@@ -9,7 +9,7 @@ from core.settings import Settings, child_environment, has_provider_keys, read_s
 from producer.embedded import EmbeddedServers, read_running
 from producer.embedded.permissions import write_private
 from producer.keys import create_key
-from sql.access import find_api_key, hash_key
+from sql.access import find_api_keys, hash_key
 from sql.migrating import migrate
 from sql.pool import Database, open_pool
 from sql.seeding import Seeded, seed
@@ -73,7 +73,7 @@ async def default_key(settings: Settings) -> str:
     try:
         if kept.exists():
             key = kept.read_text(encoding="utf-8").strip()
-            if await find_api_key(pool, hash_key(key), None) is not None:
+            if await find_api_keys(pool, [hash_key(key)], None):
                 return key
         return await _new_key(pool, settings)
     finally:

@@ -12,6 +12,7 @@ from broker.wakeups import Wakeups
 from core.clock import utc_now
 from core.errors import FactoryError, IdempotencyConflict, Problem, RequestRefused
 from core.ids import first_id_at, new_id
+from producer.idempotency import KEY_LIFE
 from producer.intake.accepting import Acceptance
 from producer.intake.lines import MOST_LINES, HeldLines, Line, LineCutter, WholeBody
 from producer.intake.order import BatchHeader
@@ -19,7 +20,7 @@ from producer.intake.retrying import Retrial
 from producer.intake.validating import Validation
 from producer.limiting import LargerThanLimit, ProjectLimits
 from producer.openai.batches import WINDOW_S, BatchAsked
-from producer.submit import KEY_LIFE, Caller, Submitter
+from producer.submit import Caller, Submitter
 from sql.batches import (
     ValidatingBatch,
     copy_lines,
