@@ -11,6 +11,7 @@ from core.logging import get_logger
 from core.scaling import restart_after_s
 
 QUICK_S = 5.0
+STARTING_S = 20.0  # who has said nothing for so long is not waited for
 _LEFT = (0, -signal.SIGUSR1, -signal.SIGUSR2)
 log = get_logger(__name__)
 
@@ -63,12 +64,15 @@ class WorkerProcesses:
             log.warning("worker ended", worker_pid=one.process.pid, code=one.process.returncode, another_in_s=pause_s)
 
     def resize(self, target: int, most: int, now_s: float, busy: Mapping[int, int]) -> None:
-        """Towards so many; those that are still leaving count against `most`. `busy`: jobs by process id."""
+        """Towards so many; those that are still leaving count against `most`. `busy`: jobs of those that are up, by
+        process id. No more start beside each other than there are cores: all of them would be up later."""
         for one in self._members:
             if one.leaving and self.count < target:
                 one.leaving = False
                 _tell(one, signal.SIGUSR1)
-        while self.count < target and len(self._members) < most and now_s >= self._rests_until_s:
+        starting = sum(one.process.pid not in busy and now_s - one.started_s < STARTING_S for one in self._members)
+        room = min(target - self.count, most - len(self._members), (os.cpu_count() or 1) - starting)
+        for _ in range(room if now_s >= self._rests_until_s else 0):
             self._start(now_s)
         staying = sorted(
             (one for one in self._members if not one.leaving), key=lambda one: busy.get(one.process.pid, 0)

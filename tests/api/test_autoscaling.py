@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -9,7 +10,9 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from core.clock import utc_now
 from core.demand import Worker
+from core.forecast import QUARTER, quarter_of
 from core.request import JobRequest, Kind
 from core.settings import Settings
 from producer.api.app import create_app
@@ -17,6 +20,7 @@ from producer.composition import Services
 from producer.keys import create_key
 from producer.submit import Caller
 from sql.access import find_project
+from workers.arrivals import ArrivalCounting
 
 SPEAKER = "eleven_multilingual_v2:JBFqnCBsd6RMkjVDRZzb"
 
@@ -134,6 +138,44 @@ async def test_speech_at_its_providers_limit_asks_for_no_workers_that_could_only
     assert both["slots"] == sum(one["slots"] for one in both["pools"].values())
 
 
+async def test_a_forecast_stands_beside_what_is_needed_now(office: Office) -> None:
+    services, now = office.services, utc_now()
+    assert (await office.demand())["pools"]["text"]["predicted_slots"] is None, "nothing is known of the past"
+    await office.measured("gpt-6-luna", "text", "openai", 2000)
+    rows = [
+        (quarter_of(now) - timedelta(weeks=weeks) + number * QUARTER, "text", 9000, 600)
+        for weeks in range(1, 5)
+        for number in range(-4, 2)
+    ]
+    await services.database.executemany("INSERT INTO factory.arrivals VALUES ($1, $2, $3, $4)", rows)
+    text = (await office.demand(slots_per_worker=10))["pools"]["text"]
+    assert text["forecast_per_s"] == pytest.approx(5.0, rel=0.1), "half of ten a second: nobody came in the last hour"
+    assert text["predicted_slots"] == pytest.approx(10 + 2 * 10**0.5, abs=2)
+    assert (text["reactive_slots"], text["slots"]) == (0, text["predicted_slots"])
+    assert "expected" in text["reason"]
+
+
+async def test_what_comes_is_counted_by_quarters_of_an_hour(office: Office) -> None:
+    database, now = office.services.database, utc_now()
+    ids = await office.submit(5, model="gpt-6-luna")
+    await database.execute("UPDATE factory.jobs SET state = 'completed', cached = true WHERE id = $1", ids[0])
+    old = quarter_of(now) - timedelta(weeks=10)
+    await database.execute("INSERT INTO factory.arrivals VALUES ($1, 'text', 7, 7)", old)
+    counting = ArrivalCounting(database, office.services.queue, "me")
+    for _ in range(2):
+        await counting.step()
+        rows = await database.fetch(
+            "SELECT kind, sum(jobs) AS jobs, max(busiest) AS busiest FROM factory.arrivals GROUP BY kind"
+        )
+        assert [(row["kind"], row["jobs"]) for row in rows] == [("text", 4)]
+        assert 2 <= rows[0]["busiest"] <= 4, "a minute may have ended meanwhile"
+    await office.submit(1, model="gpt-6-luna")
+    await ArrivalCounting(database, office.services.queue, "another").step()
+    assert await database.fetchval("SELECT sum(jobs) FROM factory.arrivals") == 4, "one process does it"
+    await counting.step()
+    assert await database.fetchval("SELECT sum(jobs) FROM factory.arrivals") == 5
+
+
 async def test_who_may_not_run_asks_for_nothing(office: Office) -> None:
     database = office.services.database
     await office.submit(30, model="gpt-6-luna")
@@ -168,8 +210,8 @@ async def test_without_redis_the_work_still_counts_and_nobody_is_said_to_be_idle
 ) -> None:
     await office.submit(50, model="gpt-6-luna")
     async with Redis.from_url(settings.redis_url or "") as redis:
-        await redis.client_pause(4000)  # type: ignore[no-untyped-call]
-        async with asyncio.timeout(3.5):
+        await redis.client_pause(2500)  # type: ignore[no-untyped-call]
+        async with asyncio.timeout(2.4):
             found = await office.demand()
         await redis.ping()
     assert found["fleet"] is None

@@ -20,6 +20,7 @@ BENCHES = {
     "sse": "tests.bench.sse",
     "submits": "tests.bench.submits",
     "generate": "tests.bench.generate",
+    "autoscale": "tests.bench.autoscale",
 }
 
 
