@@ -11,6 +11,7 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from broker.queue import JobQueue, Ticket, pool_of, score_of
+from core import metrics
 from core.batcher import Batcher
 from core.clock import utc_now
 from core.errors import BudgetReached, Forbidden, IdempotencyConflict, Problem, RequestRefused
@@ -108,7 +109,7 @@ class Submitter:
         self._allowed = allowed
         self._emulated = emulated
         self._batcher: Batcher[Mapping[str, Any], BudgetReached | None] = Batcher(
-            self._submit_group, is_about_one=is_about_one
+            self._submit_group, is_about_one=is_about_one, name="submit"
         )
 
     async def submit(
@@ -215,6 +216,8 @@ class Submitter:
         await self._forget_lost_audio(db, rows)
         asked = [dict(row) for row in rows if row["fingerprint"]]
         answered = await answer_from_cache(db, asked) if asked else set[UUID]()
+        metrics.count(metrics.CACHE, "submit", "hit", by=len(answered))
+        metrics.count(metrics.CACHE, "submit", "miss", by=len(asked) - len(answered))
         for project_id in {row["project_id"] for row in rows if row["id"] in answered}:
             mine = [row["id"] for row in rows if row["project_id"] == project_id and row["id"] in answered]
             await self._limits.give_back(project_id, mine)

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from adapters.registry import import_handler, load_handler
 from adapters.splitting import SpokenPart
+from core import metrics
 from core.catalog import Price
 from core.clock import utc_now
 from core.counterfactual import find_preferred, price_directly
@@ -63,6 +64,7 @@ class Line:
 
     ledger: Ledger
     call_id: UUID
+    project: str
     route: Route
     price: Price | None
     preferred_price: Price | None
@@ -101,10 +103,12 @@ class Line:
                 preferred_cost=direct,
             )
         )
+        model = self.route.model
+        metrics.count_call(model.provider, model.model_id, self.project, outcome, duration_ms / 1000, usage, cost)
         get_logger(__name__).info(
             "call",
-            provider=self.route.model.provider,
-            model=self.route.model.model_id,
+            provider=model.provider,
+            model=model.model_id,
             outcome=outcome,
             duration_ms=duration_ms,
             cost_usd=str(cost) if cost is not None else None,
@@ -243,7 +247,8 @@ async def _open(
     if not await services.ledger.open(opened):
         raise FenceLost
     preferred_price = catalog.price_at(preferred, started) if preferred else None
-    return Line(services.ledger, call_id, route, price, preferred_price, asked_first, began)
+    project = catalog.name_of(job.project_id)
+    return Line(services.ledger, call_id, project, route, price, preferred_price, asked_first, began)
 
 
 async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from adapters.outbound import Outbound, OutboundRefused
+from core import metrics
 from core.clock import utc_now
 from core.logging import get_logger
 from core.outbound import Allowed, check_webhook_url
@@ -222,6 +223,7 @@ class WebhookDelivery:
                 state = "pending"
             case GivenUp() | EndpointGone():
                 state = "failed"
+        metrics.count(metrics.DELIVERIES, state if state != "pending" else "again")
         now = self._now()
         line = {
             "at": now,

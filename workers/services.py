@@ -44,6 +44,7 @@ from workers.ledger import Ledger
 from workers.limiting import ProviderLimits
 from workers.measuring import EVERY_S as MEASURE_EVERY_S
 from workers.measuring import CallMeasuring
+from workers.metering import MetricsServer
 from workers.recovering import EVERY_S, Recovery
 from workers.running import RunningJobs
 from workers.spending import Purse
@@ -142,8 +143,13 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             duty.start()
             stack.push_async_callback(duty.stop)
         await _start_webhooks(stack, settings, database)
+        meter = MetricsServer(settings, database, running)
+        await meter.start()
+        stack.push_async_callback(meter.stop)
         ledger, finisher = Ledger(database), Finisher(database, queue, wakeups, catalog)
-        acknowledged: Batcher[Held, int] = Batcher(_acknowledger(queue), is_about_one=lambda _error: False)
+        acknowledged: Batcher[Held, int] = Batcher(
+            _acknowledger(queue), is_about_one=lambda _error: False, name="acknowledge"
+        )
         for unfinished in (acknowledged.drain, finisher.drain, ledger.drain):
             stack.push_async_callback(unfinished)
         yield WorkerServices(

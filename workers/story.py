@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
+from core import metrics
 from core.clock import utc_now
 from core.errors import FactoryError
 from core.failover import Fail, RetryAt
@@ -30,15 +31,16 @@ from workers.services import WorkerServices
 from workers.settling import CANCELLED, EXPIRED, Known, Parked, Settled, Stopped, put_back, result_of, settle
 
 AWAY_S = 2.0
+_LOOKED = {"found": "hit", "waits": "joined"}
 
 
 async def run_job(ctx: dict[str, Any], job: StartedJob) -> Ending:
     """What the worker does with a started job, whatever its kind."""
     services: WorkerServices = ctx["services"]
-    project = services.catalog.current.projects.get(job.project_id)
-    with structlog.contextvars.bound_contextvars(
-        job_id=str(job.id), project=project.name if project else str(job.project_id)
-    ):
+    project = services.catalog.current.name_of(job.project_id)
+    if job.waited_s is not None:
+        metrics.observe(metrics.PICKUP, job.waited_s, job.kind)
+    with structlog.contextvars.bound_contextvars(job_id=str(job.id), project=project):
         deadline = utc_now() + timedelta(seconds=job.deadline_in_s) if job.deadline_in_s is not None else None
         run = JobRun(job, deadline)
         try:
@@ -120,6 +122,7 @@ async def _look_up(services: WorkerServices, run: JobRun, request: JobRequest) -
     if use is None or not use.looks_up:
         return None
     boarded, ending = await services.flights.board(job, use)
+    metrics.count(metrics.CACHE, "worker", _LOOKED.get(boarded.part, "miss"))
     match boarded.part:
         case "gone":
             return CANCELLED

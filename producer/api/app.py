@@ -19,6 +19,7 @@ from producer.api import (
     jobs,
     links,
     listing,
+    metrics,
     quotes,
     routes,
     usage,
@@ -36,6 +37,7 @@ from producer.api.openai import files, generating, models, responses
 from producer.api.problems import install_problem_handlers
 from producer.api.request_ids import RequestIds
 from producer.composition import Services
+from producer.metering import FleetMeter
 from sql.reading import probe
 
 CORS: dict[str, Any] = {
@@ -59,6 +61,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.local_project = local_project
+    app.state.meter = FleetMeter(services)
     install_problem_handlers(app)
     app.add_middleware(LimitHeaders)
     app.add_middleware(Methods, api=app)
@@ -72,6 +75,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
         listing,
         events,
         links,
+        metrics,
         feedback,
         audio,
         batches,
