@@ -1,5 +1,6 @@
 """How much work there is for workers: what `/v1/autoscaling` and the dashboard show, with every figure behind it."""
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,6 +19,7 @@ from sql.demand import Arrivals, count_arrivals
 
 ARRIVALS_OVER = timedelta(minutes=1)
 SHOWN = 50
+PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,13 +50,10 @@ async def read_demand(services: Services, now: datetime, slots_per_worker: int |
     """Postgres says what is in line and what runs, Redis which workers there are and what providers leave room for.
     `slots_per_worker`: of workers that are still to be started; None: as many as those that run have."""
     rule = Rule(services.settings.target_wait_s, services.settings.cool_down_s)
-    try:
-        fleet = await services.fleet.look()
-    except (RedisError, OSError):
-        fleet = None
+    fleet = await _look_at_fleet(services)
     seen = fleet.workers if fleet else ()
     slots = slots_per_worker or max((one.slots for one in seen), default=services.settings.worker_slots)
-    works = await read_open_work(services, now)
+    works = await read_open_work(services, now, redis_is_there=fleet is not None)
     arrivals = await count_arrivals(services.database, first_id_at(now - ARRIVALS_OVER))
     pools = {}
     for pool in POOLS:
@@ -63,6 +62,14 @@ async def read_demand(services: Services, now: datetime, slots_per_worker: int |
         pools[pool] = PoolDemand(demand, workers_of(demand.slots, takers, slots, rule), load, takers)
     together = sum(one.demand.slots for one in pools.values())
     return FleetDemand(now, rule, slots, pools, together, workers_of(together, seen, slots, rule), fleet)
+
+
+async def _look_at_fleet(services: Services) -> Fleet | None:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await services.fleet.look()
+    except (RedisError, OSError):
+        return None
 
 
 def _load_of(

@@ -11,16 +11,24 @@ from core.logging import get_logger
 from core.scaling import restart_after_s
 
 QUICK_S = 5.0
+_LEFT = (0, -signal.SIGUSR1, -signal.SIGUSR2)
 log = get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Member:
-    """`leaving`: it was told to end its jobs and go."""
+    """`leaving`: it was told to end its jobs and go. `told`: it was so once; told to stay after all, it may have been
+    on its way out."""
 
     process: "subprocess.Popen[bytes]"
     started_s: float
     leaving: bool = False
+    told: bool = False
+
+    @property
+    def died(self) -> bool:
+        """It ended, and not because it was told to."""
+        return not self.told or self.process.returncode not in _LEFT
 
 
 class WorkerProcesses:
@@ -46,7 +54,7 @@ class WorkerProcesses:
         """Take note of those that have ended; who died gets a pause before another takes its place."""
         for one in [member for member in self._members if member.process.poll() is not None]:
             self._members.remove(one)
-            if one.leaving:
+            if not one.died:
                 log.info("worker left", worker_pid=one.process.pid)
                 continue
             self._crashes = self._crashes + 1 if now_s - one.started_s < QUICK_S else 1
@@ -66,7 +74,7 @@ class WorkerProcesses:
             (one for one in self._members if not one.leaving), key=lambda one: busy.get(one.process.pid, 0)
         )
         for one in staying[: max(0, self.count - target)]:
-            one.leaving = True
+            one.leaving = one.told = True
             _tell(one, signal.SIGUSR2)
 
     def stop(self) -> None:
