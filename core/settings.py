@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     notice_s: float = Field(default=1.0, ge=0, le=600)
     grace_s: int = Field(default=5, ge=1, le=600)
     cors_origins: str = ""
+    traces: str = Field(default="off", pattern="^(off|otlp)$")
     metrics_port: int | None = Field(default=None, ge=0, le=65535)
     log_level: str = "info"
     log_format: str = Field(default="auto", pattern="^(auto|json|console)$")

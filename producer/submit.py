@@ -23,6 +23,7 @@ from core.jsonio import dump_json
 from core.logging import get_logger
 from core.outbound import Allowed, check_webhook_url
 from core.request import JobRequest
+from core.tracing import Tracing
 from producer.limiting import ProjectLimits
 from producer.reserving import Reserver
 from sql.batches import select_batch_queue
@@ -97,6 +98,7 @@ class Submitter:
         *,
         allowed: Allowed,
         emulated: bool,
+        tracing: Tracing,
     ) -> None:
         """`allowed`: what `webhook_url` may name beside the open internet. `emulated`: shipped endpoints are served by
         the emulator, so its answers are looked for."""
@@ -108,6 +110,7 @@ class Submitter:
         self._reserver = reserver
         self._allowed = allowed
         self._emulated = emulated
+        self._tracing = tracing
         self._batcher: Batcher[Mapping[str, Any], BudgetReached | None] = Batcher(
             self._submit_group, is_about_one=is_about_one, name="submit"
         )
@@ -274,6 +277,7 @@ class Submitter:
             "deadline_s": request.deadline_s,
             "retry_of": None,
             "metadata": request.metadata,
+            "traceparent": self._tracing.traceparent(),
             "reserved_usd": self._reserver.estimate(caller.project_id, request, utc_now()),
             "fingerprint": self._fingerprint(caller, request, in_batch=batch_id is not None),
         }

@@ -31,6 +31,7 @@ class StartedJob:
     deadline_in_s: float | None
     running_for_s: float
     waited_s: float | None
+    traceparent: str | None
     batch_has_ceiling: bool
 
 

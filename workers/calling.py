@@ -162,9 +162,11 @@ async def _heed(services: WorkerServices, line: Line, call: ProviderCall, wanted
     """Make the call, complete its line, and tell the others how it went."""
     route, answer = line.route, None
     try:
-        answer = await _ask(services, call)
-        came = answer.content
-        parsed = check_answer(wanted, answer)
+        with services.tracing.call(call) as span:
+            answer = await _ask(services, call)
+            span.answered(answer)
+            came = answer.content
+            parsed = check_answer(wanted, answer)
     except ProviderError as error:
         if answer is not None:
             error.limits = answer.limits

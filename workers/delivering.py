@@ -18,6 +18,7 @@ from core.logging import get_logger
 from core.outbound import Allowed, check_webhook_url
 from core.presenting import present_batch, present_job
 from core.signing import secret_digest, sign_webhook, webhook_secret
+from core.tracing import OFF, Tracing
 from core.webhooks import (
     FAILING_FOR,
     AgainAt,
@@ -87,6 +88,7 @@ class WebhookDelivery:
         allowed: Allowed,
         secret: bytes,
         *,
+        tracing: Tracing = OFF,
         clock: Callable[[], datetime | None] = lambda: None,
         draw: Callable[[], float] = random.random,
     ) -> None:
@@ -94,6 +96,7 @@ class WebhookDelivery:
         self._outbound = outbound
         self._allowed = allowed
         self._secret = secret
+        self._tracing = tracing
         self._clock = clock
         self._draw = draw
         self._claiming = asyncio.Lock()
@@ -157,7 +160,10 @@ class WebhookDelivery:
         except _NothingToSay as reason:
             await self._give_up(claimed, str(reason))
             return
-        await self._settle(claimed, await self._post(claimed, body, secrets))
+        with self._tracing.webhook(claimed.traceparent, claimed.type, claimed.attempts + 1) as span:
+            tried = await self._post(claimed, body, secrets)
+            span.set(http__response__status_code=tried.answered.status)
+        await self._settle(claimed, tried)
 
     async def _settle(self, claimed: ClaimedDelivery, tried: _Tried) -> None:
         verdict = judge(tried.answered, claimed.attempts + 1, self._now(), self._draw())

@@ -28,6 +28,7 @@ from core.looper import Looper
 from core.provider import ErrorKind, ProviderError
 from core.result import Usage
 from core.settings import Settings, has_provider_keys, read_secret
+from core.tracing import Tracing, open_tracing
 from sql.figures import FiguresFollower
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
@@ -77,6 +78,7 @@ class WorkerServices:
     outbound: Outbound
     storage: Store
     running: RunningJobs
+    tracing: Tracing
     emulator_url: str | None
 
     def time_for_call(self, until: datetime) -> float:
@@ -91,6 +93,8 @@ class WorkerServices:
 async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIterator[WorkerServices]:
     """Connect and start the duties; everything is stopped and closed on the way out."""
     async with AsyncExitStack() as stack:
+        tracing = open_tracing(settings, "worker")
+        stack.push_async_callback(asyncio.to_thread, tracing.close)
         database = await open_pool(
             settings.database_url or "",
             max_size=settings.database_pool_size,
@@ -142,7 +146,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         ):
             duty.start()
             stack.push_async_callback(duty.stop)
-        await _start_webhooks(stack, settings, database)
+        await _start_webhooks(stack, settings, database, tracing)
         meter = MetricsServer(settings, database, running)
         await meter.start()
         stack.push_async_callback(meter.stop)
@@ -174,11 +178,12 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             outbound=outbound,
             storage=storage,
             running=running,
+            tracing=tracing,
             emulator_url=emulator_url,
         )
 
 
-async def _start_webhooks(stack: AsyncExitStack, settings: Settings, database: Database) -> None:
+async def _start_webhooks(stack: AsyncExitStack, settings: Settings, database: Database, tracing: Tracing) -> None:
     """No webhooks from a worker that cannot sign. What the operator allows to them stays closed to pictures."""
     try:
         secret = await asyncio.to_thread(read_secret, settings)
@@ -187,7 +192,7 @@ async def _start_webhooks(stack: AsyncExitStack, settings: Settings, database: D
         return
     outbound = Outbound(allowed=settings.webhooks_allowed)
     stack.push_async_callback(outbound.aclose)
-    webhooks = WebhookDelivery(database, outbound, settings.webhooks_allowed, secret)
+    webhooks = WebhookDelivery(database, outbound, settings.webhooks_allowed, secret, tracing=tracing)
     stack.push_async_callback(webhooks.stop)
     for duty in (
         Looper("webhooks", webhooks.step, WEBHOOKS_EVERY_S),

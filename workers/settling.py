@@ -142,9 +142,11 @@ async def _finish_known(services: WorkerServices, run: JobRun, known: Known) -> 
 async def _record(services: WorkerServices, run: JobRun, ended: EndedJob, landing: Landing | None) -> Ending:
     """Together with what else ends now; then those who wait are told."""
     job = run.job
-    recorded = await services.finisher.finish(
-        Ended(ended, job.project_id, job.batch_id, job.key or str(job.id), landing)
-    )
+    with services.tracing.step("record") as span:
+        span.set(factory__outcome=ended.state)
+        recorded = await services.finisher.finish(
+            Ended(ended, job.project_id, job.batch_id, job.key or str(job.id), landing)
+        )
     if recorded is None:
         metrics.count(metrics.FENCED_OUT)
         get_logger(__name__).warning("fenced out", state=ended.state)

@@ -40,7 +40,8 @@ async def run_job(ctx: dict[str, Any], job: StartedJob) -> Ending:
     project = services.catalog.current.name_of(job.project_id)
     if job.waited_s is not None:
         metrics.observe(metrics.PICKUP, job.waited_s, job.kind)
-    with structlog.contextvars.bound_contextvars(job_id=str(job.id), project=project):
+    traced = services.tracing.job(job.kind, job.traceparent, job.id, project, job.attempts)
+    with structlog.contextvars.bound_contextvars(job_id=str(job.id), project=project), traced:
         deadline = utc_now() + timedelta(seconds=job.deadline_in_s) if job.deadline_in_s is not None else None
         run = JobRun(job, deadline)
         try:

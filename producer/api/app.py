@@ -36,6 +36,7 @@ from producer.api.openai import batches as openai_batches
 from producer.api.openai import files, generating, models, responses
 from producer.api.problems import install_problem_handlers
 from producer.api.request_ids import RequestIds
+from producer.api.tracing import Traced
 from producer.composition import Services
 from producer.metering import FleetMeter
 from sql.reading import probe
@@ -69,6 +70,8 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     app.add_middleware(ClosingGate, closing=services.closing)
     if services.settings.allowed_origins:
         app.add_middleware(CORSMiddleware, allow_origins=services.settings.allowed_origins, **CORS)
+    if services.tracing.on:
+        app.add_middleware(Traced, tracing=services.tracing)
     app.add_middleware(RequestIds)
     for part in (
         jobs,

@@ -16,7 +16,7 @@ FROM claimed
 WHERE job.id = claimed.id AND job.id = ANY ($1::uuid[]) AND fence < claimed.token
     AND state IN ('queued', 'in_progress', 'cancelling')
 RETURNING
-    job.id, project_id, batch_id, key, after, state, kind, priority, request, attempts, lost_leases, fence, created_at,
+    job.id, project_id, batch_id, key, after, state, kind, priority, request, attempts, lost_leases, fence, created_at, traceparent,
     extract(epoch FROM deadline - coalesce($3::timestamptz, now()))::double precision AS deadline_in_s,
     extract(epoch FROM coalesce($3::timestamptz, now()) - started_at)::double precision AS running_for_s,
     extract(epoch FROM coalesce($3::timestamptz, now()) - claimed.due_at)::double precision AS waited_s,

@@ -34,7 +34,7 @@ async def test_what_jobs_did_is_counted(factory: Factory) -> None:
     refusing = await own_model(factory, "gpt-6-luna@policy")
     await factory.settled()
     before = await scrape(factory)
-    secret = "a lighthouse that nobody must read of"  # noqa: S105
+    secret = "a lighthouse that nobody must read of"
     job = await factory.job(model="gpt-5.4-mini", prompt=secret)
     cached = await factory.job(model="gpt-5.4-mini", prompt=secret)
     spoken = await factory.job(kind="speech", model="narrator", input="One short sentence.")
