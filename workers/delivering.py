@@ -13,6 +13,7 @@ from uuid import UUID
 
 from adapters.outbound import Outbound, OutboundRefused
 from core import metrics
+from core.alerting import DEAD_LETTERS
 from core.clock import utc_now
 from core.logging import get_logger
 from core.outbound import Allowed, check_webhook_url
@@ -168,6 +169,8 @@ class WebhookDelivery:
     async def _settle(self, claimed: ClaimedDelivery, tried: _Tried) -> None:
         verdict = judge(tried.answered, claimed.attempts + 1, self._now(), self._draw())
         await self._record(claimed, tried, verdict)
+        if isinstance(verdict, GivenUp):
+            await self._mourn(claimed, tried)
         if claimed.endpoint_id is not None:
             await self._judge_endpoint(claimed.endpoint_id, claimed.project, verdict)
 
@@ -241,6 +244,13 @@ class WebhookDelivery:
         await record_delivery(
             self._database, claimed.id, claimed.leased_until, [line], tried.answered.status, state, next_at, now
         )
+
+    async def _mourn(self, claimed: ClaimedDelivery, tried: _Tried) -> None:
+        subject = f"webhooks of project {claimed.project}"
+        said = tried.answered.error or f"the receiver answered {tried.answered.status}"
+        message = f"delivery {claimed.id} of {claimed.type} was given up after {claimed.attempts + 1} tries: {said}"
+        log.warning("alert", alert=DEAD_LETTERS, subject=subject, reason=message)
+        await raise_alert(self._database, DEAD_LETTERS, subject, message)
 
     async def _give_up(self, claimed: ClaimedDelivery, reason: str) -> None:
         await self._record(claimed, _Tried(Answered(None, reason), 0), GivenUp())

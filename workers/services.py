@@ -16,6 +16,7 @@ from adapters.pool import ProviderPool
 from adapters.registry import HANDLERS
 from broker.connection import open_keeper, open_listener
 from broker.fleet import FleetBoard
+from broker.health import HealthBoard
 from broker.leases import LeaseKeeper
 from broker.limits import BEAT_S, Limiter
 from broker.queue import Bell, Held, JobQueue
@@ -23,6 +24,7 @@ from broker.wakeups import CANCELS, Wakeups
 from core.batcher import Batcher
 from core.clock import utc_now
 from core.errors import ConfigurationError
+from core.health import BreakerRule
 from core.logging import get_logger
 from core.looper import Looper
 from core.provider import ErrorKind, ProviderError
@@ -33,6 +35,8 @@ from sql.figures import FiguresFollower
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
 from storage.store import Store, open_store
+from workers.alarming import EVERY_S as ALERTS_EVERY_S
+from workers.alarming import AlertWatch
 from workers.cancelling import LostCancels
 from workers.delivering import EVERY_S as WEBHOOKS_EVERY_S
 from workers.delivering import PRUNE_EVERY_S, DeliveryPruning, WebhookDelivery
@@ -49,6 +53,8 @@ from workers.metering import MetricsServer
 from workers.recovering import EVERY_S, Recovery
 from workers.running import RunningJobs
 from workers.spending import Purse
+from workers.telling import EVERY_S as TELL_EVERY_S
+from workers.telling import AlertDeliveryPruning, AlertTelling
 from workers.watching import EVERY_S as WATCH_EVERY_S
 from workers.watching import BudgetWatch
 
@@ -142,10 +148,16 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             Looper("flights", FlightSweep(database, queue, catalog, owner).step, SWEEP_EVERY_S),
             Looper("call figures", CallMeasuring(database, queue, owner).step, MEASURE_EVERY_S),
             Looper("budgets", BudgetWatch(database, queue, catalog, owner).step, WATCH_EVERY_S),
+            Looper(
+                "alerts",
+                AlertWatch(database, queue, HealthBoard(redis, BreakerRule()), catalog, figures, settings, owner).step,
+                ALERTS_EVERY_S,
+            ),
             Looper("cache", CacheEviction(database, catalog).step, EVICT_EVERY_S),
         ):
             duty.start()
             stack.push_async_callback(duty.stop)
+        await _start_alerts(stack, settings, database)
         await _start_webhooks(stack, settings, database, tracing)
         meter = MetricsServer(settings, database, running)
         await meter.start()
@@ -181,6 +193,20 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             tracing=tracing,
             emulator_url=emulator_url,
         )
+
+
+async def _start_alerts(stack: AsyncExitStack, settings: Settings, database: Database) -> None:
+    """The operator's webhook, where there is one."""
+    duties = [Looper("old alerts", AlertDeliveryPruning(database).step, PRUNE_EVERY_S)]
+    if (url := settings.alert_webhook_url) is not None:
+        allowed = settings.webhooks_allowed
+        outbound = Outbound(allowed=allowed)
+        stack.push_async_callback(outbound.aclose)
+        telling = AlertTelling(database, outbound, allowed, url, settings.alert_webhook_secret)
+        duties.append(Looper("alert webhook", telling.step, TELL_EVERY_S))
+    for duty in duties:
+        duty.start()
+        stack.push_async_callback(duty.stop)
 
 
 async def _start_webhooks(stack: AsyncExitStack, settings: Settings, database: Database, tracing: Tracing) -> None:

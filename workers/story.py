@@ -8,6 +8,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from core import metrics
+from core.alerting import DEAD_LETTERS
 from core.clock import utc_now
 from core.errors import FactoryError
 from core.failover import Fail, RetryAt
@@ -17,6 +18,7 @@ from core.logging import get_logger
 from core.request import JobRequest
 from core.result import JobError
 from core.templates import TemplateFault, fill_templates, find_references
+from sql.alerts import raise_alert
 from sql.cache import read_answer
 from sql.calls import abandon_calls
 from sql.jobs import StartedJob, requeue_job, select_ancestor_results
@@ -66,7 +68,7 @@ async def _work(services: WorkerServices, run: JobRun) -> Settled:
     if job.state == "cancelling":
         return CANCELLED
     if job.lost_leases > services.settings.max_lost_leases:
-        return Fail(JobError("worker_lost", f"{job.lost_leases} workers were lost while running this job"))
+        return await _give_up(services, job)
     if run.deadline is not None and now >= run.deadline:
         return EXPIRED
     attempt_end = now + timedelta(seconds=services.settings.job_timeout_s)
@@ -91,6 +93,15 @@ async def _work(services: WorkerServices, run: JobRun) -> Settled:
         return RetryAt(utc_now() + timedelta(seconds=AWAY_S))
     except FactoryError as error:
         return Fail(JobError(error.code, error.message))
+
+
+async def _give_up(services: WorkerServices, job: StartedJob) -> Fail:
+    """It may be what kills the workers."""
+    reason = f"{job.lost_leases} workers were lost while running this job"
+    subject = f"jobs of project {services.catalog.current.name_of(job.project_id)}"
+    get_logger(__name__).error("alert", alert=DEAD_LETTERS, subject=subject, reason=reason)
+    await raise_alert(services.database, DEAD_LETTERS, subject, f"job {job.id}: {reason}")
+    return Fail(JobError("worker_lost", reason))
 
 
 async def _answer(services: WorkerServices, run: JobRun, until: datetime) -> Settled:
