@@ -10,6 +10,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
+from core.catalog import Model
 from core.result import Usage
 
 MOST_PROJECTS = 100
@@ -120,9 +121,10 @@ def count_end(
 
 
 def count_call(
-    provider: str, model: str, project: str, outcome: str, duration_s: float, usage: Usage | None, cost: Decimal | None
+    called: Model, project: str, outcome: str, duration_s: float, usage: Usage | None, cost: Decimal | None
 ) -> None:
     """A call to a provider is over, and in the ledger."""
+    provider, model = called.provider, called.model_id
     count(CALLS, provider, model, outcome)
     observe(CALL_TIME, duration_s, provider, model)
     if cost:

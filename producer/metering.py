@@ -17,7 +17,8 @@ from sql.fleet import count_open_alerts, count_open_jobs
 
 LEAST_S = 1.0
 SHARE = 20  # what takes a while is read so many times less often
-PATIENCE_S = 1.0
+FIRST_PATIENCE_S = 2.0
+PATIENCE_S = 0.1
 STATES = ("waiting", "queued", "in_progress", "cancelling")
 KINDS = ("text", "speech", "embedding")
 
@@ -31,13 +32,14 @@ class FleetMeter:
         self._fresh_until = 0.0
 
     async def refresh(self) -> None:
-        """Look again, if the last look is too old. Who waits longer than `PATIENCE_S` goes on with the last one."""
+        """Look again, if the last look is too old. Where that takes longer than `PATIENCE_S`, the last one will do."""
+        patience_s = PATIENCE_S if self._fresh_until else FIRST_PATIENCE_S
         if self._looking is None or self._looking.done():
             if time.monotonic() < self._fresh_until:
                 return
             self._looking = asyncio.create_task(self._look(), name="fleet meter")
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(PATIENCE_S):
+            async with asyncio.timeout(patience_s):
                 await asyncio.shield(self._looking)
 
     async def _look(self) -> None:

@@ -103,12 +103,11 @@ class Line:
                 preferred_cost=direct,
             )
         )
-        model = self.route.model
-        metrics.count_call(model.provider, model.model_id, self.project, outcome, duration_ms / 1000, usage, cost)
+        metrics.count_call(self.route.model, self.project, outcome, duration_ms / 1000, usage, cost)
         get_logger(__name__).info(
             "call",
-            provider=model.provider,
-            model=model.model_id,
+            provider=self.route.model.provider,
+            model=self.route.model.model_id,
             outcome=outcome,
             duration_ms=duration_ms,
             cost_usd=str(cost) if cost is not None else None,
@@ -249,8 +248,8 @@ async def _open(
     if not await services.ledger.open(opened):
         raise FenceLost
     preferred_price = catalog.price_at(preferred, started) if preferred else None
-    project = catalog.name_of(job.project_id)
-    return Line(services.ledger, call_id, project, route, price, preferred_price, asked_first, began)
+    ledger, project = services.ledger, catalog.name_of(job.project_id)
+    return Line(ledger, call_id, project, route, price, preferred_price, asked_first, began)
 
 
 async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from core import metrics
+from core.catalog import Model
 from core.exposition import write_metrics
 from core.result import Usage
 from tests.metrics.scraping import Scrape
@@ -47,8 +48,8 @@ def test_projects_beyond_a_hundred_are_counted_together() -> None:
 @pytest.mark.usefixtures("_projects_of_its_own")
 def test_a_scrape_of_many_projects_and_models_is_cheap() -> None:
     for number in range(200):
-        name, model = f"project {number}", f"model-{number % 133}"
-        metrics.count_call("provider", model, name, "ok", 1.5, Usage(100, 50, 10), Decimal("0.012"))
+        name, model = f"project {number}", Model("provider", f"model-{number % 133}", "text")
+        metrics.count_call(model, name, "ok", 1.5, Usage(100, 50, 10), Decimal("0.012"))
         for kind in ("text", "speech", "embedding"):
             metrics.count_end(name, kind, "completed", None, 1.0, 2.0, cached=False)
     took = []
