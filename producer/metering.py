@@ -19,6 +19,7 @@ LEAST_S = 1.0
 SHARE = 20  # what takes a while is read so many times less often
 FIRST_PATIENCE_S = 2.0
 PATIENCE_S = 0.1
+MOST_S = 5.0
 STATES = ("waiting", "queued", "in_progress", "cancelling")
 KINDS = ("text", "speech", "embedding")
 
@@ -54,7 +55,8 @@ class FleetMeter:
 
     async def _is_answered(self, read: Callable[[], Awaitable[None]]) -> bool:
         try:
-            await read()
+            async with asyncio.timeout(MOST_S):
+                await read()
         except Exception as error:  # noqa: BLE001  what this process counts is shown all the same
             get_logger(__name__).warning("fleet not read", error=f"{type(error).__name__}: {error}"[:200])
             return False

@@ -28,6 +28,6 @@ class Traced:
 
             await self._app(scope, receive, send_told)
             route = getattr(scope.get("route"), "path", None)
-            span.set(http__route=route)
             if route:
+                span.set(http__route=route)
                 span.rename(f"POST {route}")
