@@ -10,6 +10,7 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from broker.queue import JobQueue, Ticket, pool_of, score_of
+from core import metrics
 from core.batcher import Batcher
 from core.clock import utc_now
 from core.errors import BudgetReached, FactoryError, Forbidden, Problem, RequestRefused
@@ -21,6 +22,7 @@ from core.jsonio import dump_json
 from core.logging import get_logger
 from core.outbound import Allowed, check_webhook_url
 from core.request import JobRequest
+from core.tracing import Tracing
 from producer.idempotency import Claim, Idempotency, claim_keys, find_earlier, give_back_keys
 from producer.limiting import ProjectLimits
 from producer.reserving import Reserver
@@ -91,6 +93,7 @@ class Submitter:
         *,
         allowed: Allowed,
         emulated: bool,
+        tracing: Tracing,
     ) -> None:
         """`allowed`: what `webhook_url` may name beside the open internet. `emulated`: shipped endpoints are served by
         the emulator, so its answers are looked for."""
@@ -102,8 +105,9 @@ class Submitter:
         self._reserver = reserver
         self._allowed = allowed
         self._emulated = emulated
+        self._tracing = tracing
         self._batcher: Batcher[_Submission, UUID | FactoryError] = Batcher(
-            self._submit_group, is_about_one=is_about_one
+            self._submit_group, is_about_one=is_about_one, name="submit"
         )
 
     async def submit(
@@ -212,6 +216,8 @@ class Submitter:
         await self._forget_lost_audio(db, rows)
         asked = [dict(row) for row in rows if row["fingerprint"]]
         answered = await answer_from_cache(db, asked) if asked else set[UUID]()
+        metrics.count(metrics.CACHE, "submit", "hit", by=len(answered))
+        metrics.count(metrics.CACHE, "submit", "miss", by=len(asked) - len(answered))
         for project_id in {row["project_id"] for row in rows if row["id"] in answered}:
             mine = [row["id"] for row in rows if row["project_id"] == project_id and row["id"] in answered]
             await self._limits.give_back(project_id, mine)
@@ -268,6 +274,7 @@ class Submitter:
             "deadline_s": request.deadline_s,
             "retry_of": None,
             "metadata": request.metadata,
+            "traceparent": self._tracing.traceparent(),
             "reserved_usd": self._reserver.estimate(caller.project_id, request, utc_now()),
             "fingerprint": self._fingerprint(caller, request, in_batch=batch_id is not None),
         }

@@ -33,6 +33,7 @@ class ClaimedDelivery:
     secret_number: int
     secret_digest: bytes | None
     old_secret_number: int | None
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,5 +36,6 @@ async def explain(request: Request, services: ServicesOf, _operator: OperatorOf)
 
 @router.get("/alerts")
 async def alerts(services: ServicesOf, _operator: OperatorOf, resolved: bool = False) -> Response:
-    """What needs an operator: dead credentials, accounts without credit. `resolved=true` shows what is over, too."""
+    """What needs an operator: dead credentials, budgets, late jobs, models that retire. `resolved=true` shows what is
+    over, too."""
     return json_response({"data": await select_alerts(services.database, resolved=resolved)})

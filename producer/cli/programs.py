@@ -62,6 +62,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "FACTORY_HOME": str(settings.home.absolute()),
         "FACTORY_HOST": settings.host,
         "FACTORY_PORT": str(settings.port),
+        "FACTORY_METRICS_PORT": str(settings.metrics_port) if settings.metrics_port is not None else None,
     }
     return child_environment(**{name: value for name, value in urls.items() if value})
 
