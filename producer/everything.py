@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from core.errors import ConfigurationError
 from core.settings import Settings, has_provider_keys, python_program
-from producer.cli.programs import default_key, environment_of, prepared
+from producer.cli.programs import default_key, environment_of, operators_key, prepared
 from producer.embedded.permissions import write_private
 from producer.supervisor import Program, Supervisor
 
@@ -48,6 +48,7 @@ def everything(
         programs += [Program(name, python_program("workers"), environment) for name in names]
         supervisor = Supervisor(programs, say)
         api_key = asyncio.run(default_key(settings))
+        asyncio.run(operators_key(settings))
         supervisor.start()
         try:
             url = f"http://{settings.host}:{settings.port}"

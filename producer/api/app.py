@@ -35,6 +35,7 @@ from producer.api.openai import files, generating, models, responses
 from producer.api.problems import install_problem_handlers
 from producer.api.request_ids import RequestIds
 from producer.composition import Services
+from producer.dashboard.router import install_dashboard
 from sql.reading import probe
 
 CORS: dict[str, Any] = {
@@ -87,6 +88,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
         app.include_router(part.router)
     for compatible in (generating, responses, models, files, openai_batches):
         app.include_router(compatible.router)
+    install_dashboard(app, services)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> Response:
