@@ -70,6 +70,11 @@ class LeaseKeeper:
             if (lease := self._held.get(job_id)) is not None and lease.token == token:
                 del self._held[job_id]
 
+    def tickets(self) -> list[Ticket]:
+        """Of the jobs that run here."""
+        with self._lock:
+            return [lease.ticket for lease in self._held.values()]
+
     def hold_places(self, holder: str, scopes: Sequence[str]) -> None:
         """Renew a call's places in these scopes, too."""
         with self._lock:

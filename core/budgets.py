@@ -69,6 +69,7 @@ class CallFigures:
     completion_tokens_mean: float
     completion_tokens_p99: int
     duration_ms_mean: float | None = None
+    slot_ms_mean: float | None = None
 
 
 Figures = Mapping[tuple[str, str, str], CallFigures]

@@ -57,6 +57,11 @@ class Settings(BaseSettings):
     call_timeout_s: float = Field(default=240.0, gt=0)
     job_timeout_s: int = Field(default=300, ge=5)
     drain_s: int = Field(default=30, ge=1)
+    target_wait_s: float = Field(default=10.0, gt=0)
+    cool_down_s: float = Field(default=60.0, ge=0)
+    forecast: bool = True
+    min_workers: int = Field(default=1, ge=0, le=1000)
+    max_workers: int = Field(default=6, ge=1, le=1000)
     max_body_mb: int = Field(default=64, ge=1, le=1024)
     body_timeout_s: float = Field(default=60.0, gt=0)
     header_timeout_s: float = Field(default=20.0, gt=0)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from adapters.registry import HANDLERS
 from broker.connection import open_redis
+from broker.fleet import FleetBoard
 from broker.health import HealthBoard
 from broker.limits import BEAT_S, Limiter
 from broker.queue import JobQueue
@@ -39,6 +40,7 @@ class Services:
     submitter: Submitter
     intake: Intake
     limiter: Limiter
+    fleet: FleetBoard
     figures: FiguresFollower
     storage: Store
     job_feed: JobFeed
@@ -109,6 +111,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             submitter=submitter,
             intake=intake,
             limiter=limiter,
+            fleet=FleetBoard(redis),
             figures=figures,
             storage=storage,
             job_feed=job_feed,

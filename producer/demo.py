@@ -30,7 +30,7 @@ def main() -> int:
 
     _tell("starting PostgreSQL, Valkey, the API and a worker …")
     try:
-        with everything(say, host=None, port=None, workers=1, any_port=True) as house:
+        with everything(say, host=None, port=None, workers=(1, 1), any_port=True) as house:
             _tell(f"ready at {house.url} after {time.monotonic() - started:.1f} s; logs are in {logs}")
             if house.emulated:
                 _tell("no provider key is set: the emulator answers")

@@ -33,19 +33,21 @@ def everything(
     *,
     host: str | None,
     port: int | None,
-    workers: int,
+    workers: tuple[int, int],
     any_port: bool = False,
     environment_changes: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[Everything]:
-    """Up and ready. Raises ConfigurationError when the port is taken or a program does not come up."""
+    """Up and ready; `workers`: at least and at most so many. Raises ConfigurationError when the port is taken or a
+    program does not come up."""
     with prepared(emulator=True) as served:
         settings = _settle_port(
             served.model_copy(update={"host": host or served.host, "port": port or served.port}), any_port=any_port
         )
         environment = {"FACTORY_NOTICE_S": "0", **environment_of(settings), **environment_changes}
-        names = ["worker"] if workers == 1 else [f"worker{number}" for number in range(1, workers + 1)]
-        programs = [Program("api", python_program("producer"), environment)]
-        programs += [Program(name, python_program("workers"), environment) for name in names]
+        programs = [
+            Program("api", python_program("producer"), environment),
+            _autoscaler(settings, workers, environment),
+        ]
         supervisor = Supervisor(programs, say)
         api_key = asyncio.run(default_key(settings))
         asyncio.run(operators_key(settings))
@@ -59,6 +61,13 @@ def everything(
         finally:
             (settings.home / "url").unlink(missing_ok=True)
             supervisor.stop()
+
+
+def _autoscaler(settings: Settings, workers: tuple[int, int], environment: Mapping[str, str]) -> Program:
+    """It asks the API from this machine, so it needs no key."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104
+    asked = ("--min", str(workers[0]), "--max", str(workers[1]), "--url", f"http://{host}:{settings.port}")
+    return Program("workers", python_program("workers.autoscaling", *asked), environment)
 
 
 def _settle_port(settings: Settings, *, any_port: bool) -> Settings:

@@ -81,7 +81,7 @@ class Supervisor:
             while program.process.poll() is None and time.monotonic() < until and not self._hurry:
                 time.sleep(0.02)
             if program.process.poll() is None:
-                program.process.kill()
+                os.killpg(program.process.pid, signal.SIGKILL)  # with what it started itself
             program.process.wait()
             if program.pump is not None:
                 program.pump.join(timeout=2)

@@ -23,9 +23,10 @@ from broker.queue import NO_CAPS, Held, Ticket, pool_of, score_of
 from core.catalog import Catalog
 from core.limits import Limits
 from core.logging import get_logger
-from core.looper import raise_if_cancelled
+from core.looper import Looper, raise_if_cancelled
 from sql.jobs import StartedJob, requeue_job, start_jobs
 from sql.patience import GONE
+from workers.beating import WorkerBeat
 from workers.endings import Back, Ending, Over
 from workers.services import WorkerServices
 
@@ -39,7 +40,10 @@ log = get_logger(__name__)
 
 
 class LeasedWorker(Worker):
-    """`ctx["services"]` is what `on_startup` made."""
+    """`ctx["services"]` is what `on_startup` made. SIGUSR2 lets it end its jobs, however long they take, and leave;
+    SIGUSR1 keeps it after all."""
+
+    _leaving = False
 
     async def main(self) -> None:
         """Until a signal; in a burst until the queue is empty."""
@@ -55,18 +59,30 @@ class LeasedWorker(Worker):
         if self.on_startup:
             await self.on_startup(self.ctx)
         self._services: WorkerServices = self.ctx["services"]
-        self._services.leases.on_taken = self._taken
+        services = self._services
+        services.leases.on_taken = self._taken
         self._changed = asyncio.Event()
         self._tokens: dict[str, int] = {}
         self._suspects: set[str] = set()
         self._capped: Catalog | None = None
         self._caps: Mapping[UUID, int] = NO_CAPS
+        if self._handle_signals:
+            self._add_signal_handler(signal.SIGUSR2, self._leave)
+            self._add_signal_handler(signal.SIGUSR1, self._stay)
+        alive = WorkerBeat(
+            services.fleet, services.settings, services.owner, services.leases, lambda: not self._takes_jobs
+        )
+        told = Looper("worker beat", alive.step, 0)
+        told.start()
         beat = self.loop.create_task(self._beat_on())
         try:
             await self._take_jobs()
         finally:
+            await told.stop()
             beat.cancel()
             await asyncio.gather(beat, return_exceptions=True)
+            with contextlib.suppress(RedisError, OSError):
+                await services.fleet.leave(services.owner)
 
     async def close(self) -> None:
         """As arq's, but a Redis that is away does not keep the rest from being closed."""
@@ -82,6 +98,19 @@ class LeasedWorker(Worker):
         await self.pool.close(close_connection_pool=True)
         self._pool = None
 
+    @property
+    def _takes_jobs(self) -> bool:
+        return self.allow_pick_jobs and not self._leaving
+
+    def _leave(self, _signal: signal.Signals) -> None:
+        self._leaving = True
+        log.info("leaving when its jobs are over", jobs=len(self.tasks))
+        self._changed.set()
+
+    def _stay(self, _signal: signal.Signals) -> None:
+        self._leaving = False
+        self._changed.set()
+
     async def _take_jobs(self) -> None:
         services = self._services
         away_s = 0.0
@@ -89,7 +118,9 @@ class LeasedWorker(Worker):
             raise_if_cancelled()
             catalog = services.catalog.current
             free = min(self.max_jobs - len(self.tasks), CLAIM_MOST)
-            if free <= 0 or catalog.paused or not self.allow_pick_jobs:
+            if self._leaving and not self.tasks:
+                return
+            if free <= 0 or catalog.paused or not self._takes_jobs:
                 await self._until_changed()
                 continue
             try:
@@ -133,7 +164,7 @@ class LeasedWorker(Worker):
     async def _listen(self, due_in_s: float | None) -> None:
         most_s = random.uniform(*_POLL_S) if not self.burst else 0.05  # noqa: S311
         rung = await self._services.bell.wait(most_s if due_in_s is None else min(most_s, due_in_s + 0.001))
-        if rung and not self.allow_pick_jobs:
+        if rung and not self._takes_jobs:
             await self._services.bell.ring()
 
     async def _start(self, held: Sequence[Held]) -> None:

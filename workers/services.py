@@ -15,6 +15,7 @@ from adapters.outbound import Outbound
 from adapters.pool import ProviderPool
 from adapters.registry import HANDLERS
 from broker.connection import open_keeper, open_listener
+from broker.fleet import FleetBoard
 from broker.leases import LeaseKeeper
 from broker.limits import BEAT_S, Limiter
 from broker.queue import Bell, Held, JobQueue
@@ -61,6 +62,7 @@ class WorkerServices:
     owner: str
     queue: JobQueue
     bell: Bell
+    fleet: FleetBoard
     pools: Sequence[str]
     leases: LeaseKeeper
     limits: ProviderLimits
@@ -152,6 +154,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             owner=owner,
             queue=queue,
             bell=Bell(listening, settings.pools),
+            fleet=FleetBoard(redis),
             pools=settings.pools,
             leases=leases,
             limits=limits,

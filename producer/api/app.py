@@ -9,6 +9,7 @@ from starlette.middleware.cors import CORSMiddleware
 from core.errors import ServiceUnavailable
 from producer.api import (
     audio,
+    autoscaling,
     batches,
     budgets,
     cache,
@@ -83,6 +84,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
         voices,
         routes,
         webhooks,
+        autoscaling,
         admin,
     ):
         app.include_router(part.router)

@@ -53,6 +53,7 @@ TAGS = {
     "usage": "What was spent, and what may be",
     "voices": "Who speaks",
     "admin": "For operators: projects, keys, models, aliases, endpoints, voices, prices",
+    "operations": "What the number of workers follows",
     "health": "For balancers",
 }
 SCHEMES: dict[str, Any] = {

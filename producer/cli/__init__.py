@@ -8,6 +8,7 @@ COMMANDS = {
     "up": ("running", "Start everything on this machine, until Ctrl-C."),
     "api": ("running", "Run the HTTP API."),
     "worker": ("running", "Run a worker."),
+    "autoscale": ("running", "Start and stop workers as the work asks for."),
     "emulator": ("running", "Run the provider emulator."),
     "env": ("running", "Print the settings of what runs here, for your shell."),
     "migrate": ("running", "Bring the database schema and the catalog up to date."),

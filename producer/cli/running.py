@@ -13,13 +13,17 @@ from producer.cli.output import told_errors
 
 
 @click.command()
-@click.option("--workers", default=1, show_default=True, type=click.IntRange(1, 64), help="How many worker processes.")
+@click.option("--min-workers", type=click.IntRange(0, 1000), help="Worker processes that always run.")
+@click.option(
+    "--max-workers", type=click.IntRange(1, 1000), help="Worker processes at most; their number follows the work."
+)
 @click.option("--host", help="Where the API listens.")
 @click.option("--port", type=int, help="The API's port.")
-def up(workers: int, host: str | None, port: int | None) -> None:
+def up(min_workers: int | None, max_workers: int | None, host: str | None, port: int | None) -> None:
     """Start everything on this machine, until Ctrl-C."""
     from producer.everything import everything
 
+    workers = _range_of(min_workers, max_workers)
     width = 8
     colours = {"api": "cyan", "factory": "yellow"}
 
@@ -52,11 +56,45 @@ def api(host: str | None, port: int | None) -> None:
     _foreground(python_program("producer"), {"host": host, "port": port}, emulator=False)
 
 
+def _range_of(least: int | None, most: int | None) -> tuple[int, int]:
+    """Where one is given, the other gives way."""
+    own = Settings()
+    upper = most if most is not None else max(own.max_workers, least or 0)
+    lower = least if least is not None else min(own.min_workers, upper)
+    if lower > upper:
+        raise click.UsageError(f"--min-workers {lower} is more than --max-workers {upper}")
+    return lower, upper
+
+
 @click.command()
 @click.option("--slots", type=click.IntRange(1, 10_000), help="Jobs that it runs at once.")
 def worker(slots: int | None) -> None:
     """Run a worker. Without any provider key, shipped endpoints are served by the emulator."""
     _foreground(python_program("workers"), {"worker_slots": slots}, emulator=True)
+
+
+@click.command()
+@click.option("--pool", "pools", multiple=True, type=click.Choice(["text", "speech"]), help="Whose jobs; all of them.")
+@click.option("--min", "least", type=click.IntRange(0, 1000), help="Workers that always run.")
+@click.option("--max", "most", type=click.IntRange(1, 1000), help="Workers at most.")
+@click.option("--slots", type=click.IntRange(1, 10_000), help="Jobs that each runs at once.")
+@click.option("--cool-down", type=click.FloatRange(0), help="Seconds that fewer must have been enough.")
+@click.option("--url", help="The API whose word it follows.")
+def autoscale(
+    pools: tuple[str, ...],
+    least: int | None,
+    most: int | None,
+    slots: int | None,
+    cool_down: float | None,
+    url: str | None,
+) -> None:
+    """Start and stop workers on this machine, as many as there is work for."""
+    workers = _range_of(least, most)
+    url = url or Settings().url or _kept(Settings(), "url")
+    given = {"--min": workers[0], "--max": workers[1], "--slots": slots, "--cool-down": cool_down, "--url": url}
+    arguments = [text for name, value in given.items() if value is not None for text in (name, str(value))]
+    arguments += [text for pool in pools for text in ("--pool", pool)]
+    _foreground(python_program("workers.autoscaling", *arguments), {}, emulator=True)
 
 
 def _foreground(command: Sequence[str], changes: dict[str, object], *, emulator: bool) -> None:

@@ -36,6 +36,20 @@ def free_port() -> int:
         return port
 
 
+def programs_of(parent: int) -> dict[str, int]:
+    """Module → pid of a process's children."""
+    found = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            born_of = int(path.read_text().rpartition(")")[2].split()[1])
+            command = path.with_name("cmdline").read_bytes().decode().split("\0")
+        except (OSError, ValueError):
+            continue
+        if born_of == parent and "-m" in command:
+            found[command[command.index("-m") + 1]] = int(path.parent.name)
+    return found
+
+
 class House:
     """`factory up` in a folder; its output is kept line by line."""
 
@@ -80,17 +94,9 @@ class House:
         return done.stdout if code == 0 else done.stderr
 
     def children(self) -> dict[str, int]:
-        """Module → pid of the programs that `up` started."""
-        found = {}
-        for path in Path("/proc").glob("[0-9]*/stat"):
-            try:
-                parent = int(path.read_text().rpartition(")")[2].split()[1])
-                command = path.with_name("cmdline").read_bytes().decode().split("\0")
-            except (OSError, ValueError):
-                continue
-            if parent == self.process.pid and "-m" in command:
-                found[command[command.index("-m") + 1]] = int(path.parent.name)
-        return found
+        """Module → pid of the programs that `up` started, and of those that they started."""
+        direct = programs_of(self.process.pid)
+        return direct | programs_of(direct.get("workers.autoscaling", 0))
 
 
 @pytest.fixture(scope="module")

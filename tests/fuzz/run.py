@@ -45,7 +45,7 @@ def main(given: Sequence[str] | None = None) -> int:
     try:
         with everything(
             lambda name, line: (home / f"{name}.log").open("a").write(line + "\n") and None,
-            host=None, port=None, workers=1, any_port=True,
+            host=None, port=None, workers=(1, 1), any_port=True,
         ) as up:  # fmt: skip
             (home / "schemathesis.toml").write_text(SETTINGS)
             operator = asyncio.run(_operator_key(up.settings.database_url or ""))

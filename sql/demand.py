@@ -1,0 +1,51 @@
+"""What is in line and what runs, for deciding how many workers there should be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sql.statements import Executor, statement
+
+
+@dataclass(frozen=True, slots=True)
+class OpenJobs:
+    """Of a project and kind. `oldest_wait_s`: how long the first of the ready ones could have run; None without any."""
+
+    project_id: UUID
+    kind: str
+    ready: int
+    running: int
+    oldest_wait_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class AskedModel:
+    """Jobs that ask for a model by this name, among those that were looked at."""
+
+    project_id: UUID
+    kind: str
+    model: str
+    ready: int
+    running: int
+
+
+@dataclass(frozen=True, slots=True)
+class Arrivals:
+    kind: str
+    jobs: int
+
+
+async def count_demand(db: Executor, now: datetime | None) -> list[OpenJobs]:
+    """Jobs that are ready and that run. Those that wait for a time or for an identical one are neither."""
+    return [OpenJobs(**row) for row in await db.fetch(statement("count_demand"), now)]
+
+
+async def sample_demand(db: Executor, now: datetime | None, kinds: Sequence[str], most: int) -> list[AskedModel]:
+    """What the first `most` ready jobs of each kind ask for, and all that run."""
+    return [AskedModel(**row) for row in await db.fetch(statement("sample_demand"), now, kinds, most)]
+
+
+async def count_arrivals(db: Executor, since: UUID) -> list[Arrivals]:
+    """Jobs with ids from `since` on that came for a worker."""
+    return [Arrivals(**row) for row in await db.fetch(statement("count_arrivals"), since)]

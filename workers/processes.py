@@ -1,0 +1,92 @@
+"""Worker processes on this machine: started, told to leave, kept, and started anew when they die."""
+
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from core.logging import get_logger
+from core.scaling import restart_after_s
+
+QUICK_S = 5.0
+log = get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Member:
+    """`leaving`: it was told to end its jobs and go."""
+
+    process: "subprocess.Popen[bytes]"
+    started_s: float
+    leaving: bool = False
+
+
+class WorkerProcesses:
+    """`resize` again and again; times are those of `time.monotonic`."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._command = command
+        self._environment = {**environment, "FACTORY_PARENT_PID": str(os.getpid())}
+        self._members: list[Member] = []
+        self._crashes = 0
+        self._rests_until_s = 0.0
+
+    @property
+    def count(self) -> int:
+        """Those that are to stay."""
+        return sum(not one.leaving for one in self._members)
+
+    @property
+    def leaving(self) -> int:
+        return len(self._members) - self.count
+
+    def reap(self, now_s: float) -> None:
+        """Take note of those that have ended; who died gets a pause before another takes its place."""
+        for one in [member for member in self._members if member.process.poll() is not None]:
+            self._members.remove(one)
+            if one.leaving:
+                log.info("worker left", worker_pid=one.process.pid)
+                continue
+            self._crashes = self._crashes + 1 if now_s - one.started_s < QUICK_S else 1
+            pause_s = restart_after_s(self._crashes)
+            self._rests_until_s = now_s + pause_s
+            log.warning("worker ended", worker_pid=one.process.pid, code=one.process.returncode, another_in_s=pause_s)
+
+    def resize(self, target: int, most: int, now_s: float, busy: Mapping[int, int]) -> None:
+        """Towards so many; those that are still leaving count against `most`. `busy`: jobs by process id."""
+        for one in self._members:
+            if one.leaving and self.count < target:
+                one.leaving = False
+                _tell(one, signal.SIGUSR1)
+        while self.count < target and len(self._members) < most and now_s >= self._rests_until_s:
+            self._start(now_s)
+        staying = sorted(
+            (one for one in self._members if not one.leaving), key=lambda one: busy.get(one.process.pid, 0)
+        )
+        for one in staying[: max(0, self.count - target)]:
+            one.leaving = True
+            _tell(one, signal.SIGUSR2)
+
+    def stop(self) -> None:
+        """All of them, as by SIGTERM: their jobs have the drain time, the rest goes back into line."""
+        for one in self._members:
+            _tell(one, signal.SIGTERM)
+        for one in self._members:
+            one.process.wait()
+
+    def _start(self, now_s: float) -> None:
+        process = subprocess.Popen(self._command, env=self._environment, stdin=subprocess.DEVNULL)
+        self._members.append(Member(process, now_s))
+        log.info("worker started", worker_pid=process.pid)
+
+
+def _tell(member: Member, number: signal.Signals) -> None:
+    if member.process.poll() is None:
+        member.process.send_signal(number)
+
+
+def monotonic_s() -> float:
+    """The clock of everything here."""
+    return time.monotonic()
