@@ -73,15 +73,6 @@ class Claim:
     jobs: list[Held]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A pool as it is now. `holders`: who runs a job, by its id."""
-
-    ready: int
-    running: int
-    holders: Mapping[UUID, str]
-
-
 @cache
 def read_script(name: str) -> str:
     """The text of `scripts/NAME.lua`."""
@@ -93,7 +84,7 @@ class JobQueue:
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
-        names = ("hand_over", "claim", "acknowledge", "release", "look_at_memory", "take_duty", "look_at_queue")
+        names = ("hand_over", "claim", "acknowledge", "release", "look_at_memory", "take_duty")
         self._scripts: dict[str, Any] = {name: redis.register_script(read_script(name)) for name in names}
 
     async def hand_over(self, tickets: Sequence[Ticket]) -> int:
@@ -166,17 +157,6 @@ class JobQueue:
                 pipeline.scard(f"{PREFIX}running:{project}")
             counts: list[int] = await pipeline.execute()
         return counts
-
-    async def look(self, most: int) -> tuple[dict[str, Line], int]:
-        """Every pool, naming at most so many holders of each, and how many jobs are delayed."""
-        args = [PREFIX, most, *POOLS]
-        delayed, *flat = await self._scripts["look_at_queue"](keys=[_JOBS, _DELAYED], args=args)
-        lines = {}
-        for place, pool in enumerate(POOLS):
-            ready, running, held = flat[3 * place : 3 * place + 3]
-            named = (one.decode() for one in held)
-            lines[pool] = Line(ready, running, {UUID(job): owner for job, owner in zip(named, named, strict=True)})
-        return lines, delayed
 
     async def depth(self) -> int:
         """Jobs in Redis: in line, delayed and running."""

@@ -40,12 +40,6 @@ async def select_queue_samples(db: Executor, since: datetime, step: timedelta) -
     return [dict(row) for row in await db.fetch(statement("select_queue_samples"), since, step)]
 
 
-async def read_oldest_queued(db: Executor, speech: bool, now: datetime | None) -> datetime | None:
-    """Since when the job waits that waits longest, of those that could run now."""
-    queued_at: datetime | None = await db.fetchval(statement("read_oldest_queued"), speech, now)
-    return queued_at
-
-
 async def list_running_jobs(db: Executor, limit: int) -> list[dict[str, Any]]:
     """Those that run, the oldest first, with the call that is under way."""
     return [dict(row) for row in await db.fetch(statement("list_running_jobs"), limit)]

@@ -2,30 +2,41 @@
 
 from collections import defaultdict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from redis.exceptions import RedisError
-
-from broker.queue import POOLS, Line
+from broker.queue import POOLS, pool_of
 from core.clock import utc_now
 from core.health import Health, Rest
 from producer.composition import Services
 from producer.dashboard.board import Reader
+from producer.demand import present_demand, read_demand
 from producer.limits_in_use import read_limits_in_use
 from producer.quoting import read_health
 from producer.usage import UsageQuery, add_up, present_sums, read_usage
 from sql.alerts import select_alerts
-from sql.dashboard import count_recent_calls, list_running_jobs, read_newest_ids, read_oldest_queued
+from sql.dashboard import count_recent_calls, list_running_jobs, read_newest_ids
+from sql.demand import count_demand
 
 MOST_RUNNING = 200
 RECENT = timedelta(minutes=30)
+
+
+@dataclass(slots=True)
+class Line:
+    """Of a pool. `oldest_s`: for how long the first of those that are ready could have run."""
+
+    ready: int = 0
+    running: int = 0
+    oldest_s: float | None = None
 
 
 def readers_of(services: Services) -> Mapping[str, Reader]:
     """By the name that the page knows them by."""
     return {
         "work": lambda: read_work(services),
+        "fleet": lambda: read_fleet(services),
         "providers": lambda: read_providers(services),
         "limits": lambda: read_limits(services),
         "cost": lambda: read_cost(services, utc_now()),
@@ -33,44 +44,47 @@ def readers_of(services: Services) -> Mapping[str, Reader]:
     }
 
 
-async def read_lines(services: Services) -> tuple[Mapping[str, Line], int] | None:
-    """None while Redis is away."""
-    try:
-        return await services.queue.look(MOST_RUNNING)
-    except (RedisError, OSError):
-        return None
-
-
-async def read_oldest(services: Services, lines: Mapping[str, Line]) -> dict[str, datetime | None]:
-    """Since when the job waits that waits longest, by pool; looked for only where jobs wait."""
-    return {
-        pool: await read_oldest_queued(services.database, pool == "speech", None) if line.ready else None
-        for pool, line in lines.items()
-    }
+async def read_lines(services: Services) -> dict[str, Line]:
+    """By pool, by the word of Postgres."""
+    found = {pool: Line() for pool in POOLS}
+    for one in await count_demand(services.database, None):
+        line = found[pool_of(one.kind)]
+        line.ready += one.ready
+        line.running += one.running
+        if one.oldest_wait_s is not None:
+            line.oldest_s = max(line.oldest_s or 0.0, one.oldest_wait_s)
+    return found
 
 
 async def read_work(services: Services) -> dict[str, Any]:
-    """The lines, who runs what, and marks that change whenever a list of jobs would."""
-    looked, catalog = await read_lines(services), services.catalog.current
-    lines, delayed = looked or ({}, None)
-    oldest = await read_oldest(services, lines)
-    running = await list_running_jobs(services.database, MOST_RUNNING)
-    newest = await read_newest_ids(services.database)
-    owners = {job: owner for line in lines.values() for job, owner in line.holders.items()}
+    """The lines, what runs, and marks that change whenever a list of jobs would."""
+    now, catalog = utc_now(), services.catalog.current
+    lines = await read_lines(services)
     return {
-        "redis": looked is not None,
         "pools": {
-            pool: {"ready": lines[pool].ready, "running": lines[pool].running, "oldest_at": oldest[pool]}
-            for pool in POOLS
-            if pool in lines
+            pool: {
+                "ready": line.ready,
+                "running": line.running,
+                "oldest_at": None if line.oldest_s is None else _to_the_second(now - timedelta(seconds=line.oldest_s)),
+            }
+            for pool, line in lines.items()
         },
-        "delayed": delayed,
         "paused": catalog.paused,
         "paused_projects": sorted(one.name for one in catalog.projects.values() if one.paused),
         "catalog": catalog.version,
-        "newest": newest,
-        "running": [job | {"owner": owners.get(job["id"])} for job in running],
+        "newest": await read_newest_ids(services.database),
+        "running": await list_running_jobs(services.database, MOST_RUNNING),
     }
+
+
+async def read_fleet(services: Services) -> dict[str, Any]:
+    """The workers there are, and how many the work asks for."""
+    shown = present_demand(await read_demand(services, utc_now()))
+    pools = {
+        name: {key: pool[key] for key in ("slots", "workers", "reason", "live_workers")}
+        for name, pool in shown["pools"].items()
+    }
+    return {"workers": shown["fleet"], "wanted": shown["workers"], "slots": shown["slots"], "pools": pools}
 
 
 async def read_limits(services: Services) -> list[dict[str, Any]]:
@@ -131,6 +145,10 @@ def _endpoint(endpoint: Any, health: Health, now: datetime) -> dict[str, Any]:
 
 
 def _rest(rest: Rest, now: datetime) -> dict[str, Any]:
-    """To the second: the same rest reads the same at the next look."""
-    until = (rest.until + timedelta(milliseconds=500)).replace(microsecond=0)
+    until = _to_the_second(rest.until)
     return {"scope": rest.scope, "kind": rest.kind, "reason": rest.reason, "until": until, "over": rest.is_over(now)}
+
+
+def _to_the_second(at: datetime) -> datetime:
+    """What is reckoned from a duration reads the same at the next look."""
+    return (at + timedelta(milliseconds=500)).replace(microsecond=0)

@@ -21,7 +21,7 @@ export function connect(lost) {
       lost();
     }
   };
-  for (const name of ['work', 'providers', 'limits', 'cost', 'alerts']) {
+  for (const name of ['work', 'fleet', 'providers', 'limits', 'cost', 'alerts']) {
     source.addEventListener(name, (event) => {
       const value = JSON.parse(event.data);
       parts.set(name, value);
@@ -75,7 +75,7 @@ export function refreshing(work, everyMs = null) {
   };
   run();
   const stop = follow('work', (value) => {
-    const mark = JSON.stringify([value.pools, value.newest, value.running, value.catalog, value.delayed]);
+    const mark = JSON.stringify([value.pools, value.newest, value.running, value.catalog]);
     if (seen !== null && mark !== seen) run();
     seen = mark;
   });

@@ -14,6 +14,7 @@ export function show(root) {
   const tiles = h('div.tiles');
   const queue = queueCard();
   const workers = h('div.list');
+  const wanted = h('div.end.muted');
   const providers = h('div.list');
   const cost = h('div.list');
   root.append(
@@ -21,26 +22,30 @@ export function show(root) {
     notes, tiles,
     h('div.grid', {},
       queue.node,
-      h('section.card.wide', {}, h('header.card-head', {}, h('h2', {}, 'Workers and what they run')), workers),
+      h('section.card.wide', {}, h('header.card-head', {}, h('h2', {}, 'Workers and what they run'), wanted), workers),
       h('section.card.third', {}, h('header.card-head', {}, h('h2', {}, 'Providers'), h('a.end', {href: '#/providers'}, 'All')), providers),
       h('section.card', {}, h('header.card-head', {}, h('h2', {}, 'Cost today'), h('a.end', {href: '#/cost'}, 'All')), cost),
     ),
   );
   const seen = {};
-  const stops = ['work', 'providers', 'cost', 'alerts'].map((name) => follow(name, (value) => {
+  const stops = ['work', 'fleet', 'providers', 'cost', 'alerts'].map((name) => follow(name, (value) => {
     seen[name] = value;
-    if (name === 'work' || name === 'alerts') drawNotes(notes, seen);
+    if (name === 'work' || name === 'alerts' || name === 'fleet') drawNotes(notes, seen);
     if (name === 'work' || name === 'cost') drawTiles(tiles, seen);
-    if (name === 'work') { drawWorkers(workers, value); queue.now(value); }
+    if (name === 'work') queue.now(value);
+    if (name === 'work' || name === 'fleet') drawWorkers(workers, seen);
+    if (name === 'fleet') put(wanted, `The work asks for ${plural(value.wanted, 'worker')}`);
     if (name === 'providers') drawProviders(providers, value);
     if (name === 'cost') drawCost(cost, value);
   }));
   return () => { stops.forEach((stop) => stop()); queue.stop(); };
 }
 
-function drawNotes(place, {work, alerts = []}) {
+function drawNotes(place, {work, fleet, alerts = []}) {
+  const waits = Object.values(work?.pools ?? {}).some((one) => one.ready);
   put(place,
-    work && !work.redis && h('p.note.warn', {}, 'Redis does not answer. Jobs are still accepted and kept; who runs what cannot be shown.'),
+    fleet?.workers?.length === 0 && waits && !work.paused && h('p.note.warn', {}, 'Jobs wait and no worker runs. Start one: ', h('code', {}, 'factory worker'), '.'),
+    fleet && !fleet.workers && h('p.note.warn', {}, 'Redis does not answer. Jobs are still accepted and kept; who runs what cannot be shown.'),
     work?.paused && h('p.note.warn', {}, 'Everything is paused: no job is started until ', h('code', {}, 'factory resume'), '.'),
     work?.paused_projects?.length > 0 && h('p.note.warn', {}, `Paused: ${work.paused_projects.join(', ')}.`),
     alerts.slice(0, 5).map((one) => h('p.note.bad', {role: 'alert'}, h('strong', {}, `${one.kind.replaceAll('_', ' ')}: `), one.subject, ' ', h('span', {}, one.message), ' ',
@@ -55,8 +60,8 @@ function drawTiles(place, {work, cost}) {
   const oldest = pools.map((one) => one.oldest_at).filter(Boolean).sort()[0];
   const each = (name) => Object.entries(work?.pools ?? {}).map(([pool, one]) => `${count(one[name])} ${pool}`).join(' · ');
   put(place,
-    tile('Waiting in line', work?.redis === false ? 'unknown' : count(sum('ready')), work?.delayed ? `${each('ready')} · ${count(work.delayed)} for a time` : each('ready')),
-    tile('Running', count(work?.redis ? sum('running') : work?.running.length), each('running')),
+    tile('Waiting in line', count(sum('ready')), each('ready')),
+    tile('Running', count(sum('running')), each('running')),
     tile('Oldest in line', oldest ? since(oldest, 'for') : 'none', oldest ? 'since it was queued' : 'nothing waits'),
     tile('Cost today', cost ? money(cost.totals.cost) : '–', cost && (cost.totals.emulated ? 'with answers of the emulator' : `${count(cost.totals.calls)} calls since 00:00 UTC`)),
     tile('Saved by the cache', cost ? money(cost.totals.saved_usd) : '–', cost && plural(cost.totals.cache_hits, 'answer', 'answers') + ' found'),
@@ -99,25 +104,33 @@ function queueCard() {
   return {node, stop: () => clearInterval(timer), now: (value) => { work = value; redraw(); }};
 }
 
-function drawWorkers(place, work) {
-  const groups = new Map();
-  for (const job of work.running) {
-    const owner = job.owner || 'not in Redis';
-    if (!groups.has(owner)) groups.set(owner, []);
-    groups.get(owner).push(job);
-  }
-  if (!groups.size) {
-    put(place, empty('No job runs', 'Workers appear here with what they run.'));
+function drawWorkers(place, {work, fleet}) {
+  if (!work || !fleet) return;
+  const jobs = new Map(work.running.map((job) => [job.id, job]));
+  const rows = (fleet.workers ?? []).map((worker) => {
+    const its = worker.jobs.map((id) => jobs.get(id)).filter(Boolean);
+    its.forEach((job) => jobs.delete(job.id));
+    const {host, pid, pools, slots, lag_ms: lag, state, full} = worker;
+    return {name: worker.name, host, pid, pools, slots, lag: Math.round(lag / 5) * 5, state, full, busy: worker.jobs.length, started_at: new Date(worker.started_at * 1000).toISOString(), jobs: its};
+  });
+  if (jobs.size) rows.push({name: 'nobody', host: 'No worker that is known', pid: null, jobs: [...jobs.values()]});
+  if (!rows.length) {
+    put(place, empty('No worker runs', 'Start one with: factory worker'));
     return;
   }
   place.querySelector('.empty')?.remove();
-  keyed(place, [...groups].sort(), ([owner]) => owner, ([owner, jobs]) => {
-    const [host, pid] = owner.split(':');
-    return h('div.stackrow', {}, h('div.row', {}, h('strong', {}, pid ? `${host} · ${pid}` : host), h('span.end.muted', {}, plural(jobs.length, 'job'))),
-      h('div.slots', {}, jobs.slice(0, 40).map((job) => h('a.slot', {href: `#/jobs/${job.id}`, title: `${job.project} · ${job.asked}`},
-        badge(job.state), job.key ?? short(job.id), h('span.muted', {}, job.model ?? job.asked), since(job.started_at, 'for'))),
-      jobs.length > 40 && h('span.muted', {}, `and ${jobs.length - 40} more`)));
-  });
+  keyed(place, rows, (one) => one.name, workerRow);
+}
+
+function workerRow(one) {
+  return h('div.stackrow', {},
+    h('div.row', {}, h('strong', {}, one.pid ? `${one.host} · ${one.pid}` : one.host),
+      one.pid && h('span.muted', {}, one.pools.join(' and ')), one.state === 'leaving' && h('span.badge.rests', {}, 'leaving'), one.full && h('span.badge.open', {}, `short of CPU, ${one.lag} ms late`),
+      h('span.end.muted', {}, one.pid ? `${count(one.busy)} of ${count(one.slots)} slots · up ` : plural(one.jobs.length, 'job'), one.pid && since(one.started_at, 'for'))),
+    one.pid && meter([['running', one.busy, 'slots in use']], one.slots),
+    one.jobs.length > 0 && h('div.slots', {}, one.jobs.slice(0, 30).map((job) => h('a.slot', {href: `#/jobs/${job.id}`, title: `${job.project} · ${job.asked}`},
+      badge(job.state), job.key ?? short(job.id), h('span.muted', {}, job.model ?? job.asked), since(job.started_at, 'for')))),
+    one.jobs.length > 30 && h('span.muted', {}, `and ${one.jobs.length - 30} more`));
 }
 
 function drawProviders(place, providers) {
