@@ -3,7 +3,7 @@
 Changes go through the admin API's own functions: checked, audited, refused when somebody else was faster.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -15,10 +15,11 @@ from core.request import Shape
 from producer.admin.aliases import read_alias, read_aliases, replace_alias
 from producer.admin.shapes import read_shape
 from producer.admin.tables import TABLES, change_row, list_rows
-from producer.api.access import ServicesOf
+from producer.api.access import Operator, ServicesOf
 from producer.api.bodies import JSON_TYPES, read_body
 from producer.api.jobs import json_response
 from producer.api.routes import explain_body
+from producer.composition import Services
 from producer.dashboard.session import ChangerOf, ViewerOf
 
 BODY_MB = 1
@@ -36,6 +37,14 @@ class TargetChange(Shape):
     active: bool | None = None
     position: Place | None = None
     weight: Place | None = None
+
+
+class StrategyChange(Shape):
+    """`weighted` draws by weight: an experiment; `priority` ends it."""
+
+    project: str | None = None
+    revision: int
+    strategy: Literal["priority", "weighted"]
 
 
 class EndpointChange(Shape):
@@ -60,8 +69,20 @@ async def change_target(request: Request, services: ServicesOf, changer: Changer
     if not found:
         raise NotFound(f"alias {alias[:100]!r} has no target {change.provider}/{change.model_id}")
     found[0].update(change.model_dump(include={"active", "position", "weight"}, exclude_none=True))
-    body = dump_json({name: value for name, value in document.items() if name not in ("alias", "project")})
-    made, _ = await replace_alias(services.database, alias, change.project, body, change.revision, changer.name)
+    return await _replace(services, document, change.revision, changer)
+
+
+@router.post("/aliases/{alias}/strategy")
+async def change_strategy(request: Request, services: ServicesOf, changer: ChangerOf, alias: str) -> Response:
+    """Begin or end an experiment."""
+    change = read_shape(StrategyChange, await read_body(request, BODY_MB, JSON_TYPES))
+    document = await read_alias(services.database, alias, change.project)
+    return await _replace(services, document | {"strategy": change.strategy}, change.revision, changer)
+
+
+async def _replace(services: Services, document: dict[str, Any], revision: int, changer: Operator) -> Response:
+    alias, project = document.pop("alias"), document.pop("project")
+    made, _ = await replace_alias(services.database, alias, project, dump_json(document), revision, changer.name)
     return json_response(made)
 
 

@@ -118,7 +118,6 @@ function drawWorkers(place, {work, fleet}) {
     put(place, empty('No worker runs', 'Start one with: factory worker'));
     return;
   }
-  place.querySelector('.empty')?.remove();
   keyed(place, rows, (one) => one.name, workerRow);
 }
 

@@ -24,6 +24,11 @@ export function show(root) {
     aliases, h('div', {style: {height: '16px'}}),
     card('Endpoints', h('div.scroll', {}, h('table', {}, h('thead', {}, h('tr', {}, ['On', 'Provider', 'Address', 'Handler', 'Models', 'Region', 'Credential', 'Priority'].map((name) => h('th', {scope: 'col'}, name)))), endpoints))));
   load();
+  return onChange(load);
+}
+
+// Runs `load` when the configuration changed, whoever changed it.
+export function onChange(load) {
   let version = null;
   return follow('work', (work) => {
     if (version !== null && version !== work.catalog) load();
@@ -31,13 +36,13 @@ export function show(root) {
   });
 }
 
-function toggle(on, label, change) {
+export function toggle(on, label, change) {
   const box = h('input', {type: 'checkbox', role: 'switch', checked: on, 'aria-label': label, onchange: () => change(box.checked)});
   return h('label.switch', {title: label}, box, h('i'));
 }
 
 // Does it, says what was refused, and shows how things stand.
-async function doing(work, load) {
+export async function doing(work, load) {
   try {
     await work();
   } catch (error) {
@@ -48,7 +53,7 @@ async function doing(work, load) {
   await load();
 }
 
-function aliasCard(alias, load) {
+export function aliasCard(alias, load) {
   const change = (target, what) => doing(() => post(`aliases/${encodeURIComponent(alias.alias)}/target`, {project: alias.project, provider: target.provider, model_id: target.model_id, revision: alias.revision, ...what}), load);
   const weighted = alias.strategy === 'weighted';
   return h('section.card.half', {},
