@@ -44,7 +44,7 @@ def places_of(limits: Limits, said: Said, call_s: float) -> float:
     alone = None if said.most_at_once is None else max(0, said.most_at_once - (said.others or 0))
     rates = (limits.requests_per_minute, said.requests_per_minute)
     by_rate = (max(1, math.ceil(rate / 60 * call_s)) for rate in rates if rate is not None)
-    return min(math.inf, *(one for one in (limits.concurrency, alone) if one is not None), *by_rate)
+    return min([math.inf, *(one for one in (limits.concurrency, alone) if one is not None), *by_rate])
 
 
 def ceiling_of(routes: Iterable[Route], providers: Mapping[str, Any], places: Mapping[str, float]) -> float:

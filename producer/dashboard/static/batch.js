@@ -28,7 +28,7 @@ export function show(root, {id}) {
 function draw(place, batch) {
   const scrolled = place.querySelector('.graph')?.scrollLeft ?? 0;
   const picture = batch.nodes.some((one) => one.after.length) ? h('div.scroll.graph', {tabIndex: 0}, graph(batch.nodes)) : mosaic(batch.nodes);
-  place.replaceChildren(
+  place.replaceChildren(h('div', {},
     h('div.page-head', {}, h('a', {href: '#/batches'}, '‹ Batches'), h('h1', {}, batch.name ?? 'Batch'), badge(batch.status), h('p.mono', {}, batch.id)),
     batch.error && h('p.note.bad', {role: 'alert'}, typeof batch.error === 'string' ? batch.error : batch.error.message ?? JSON.stringify(batch.error)),
     h('div.grid', {},
@@ -37,7 +37,7 @@ function draw(place, batch) {
         facts(batch)),
       h('section.card', {}, h('header.card-head', {}, h('h2', {}, 'Jobs'), h('a.end', {href: `#/jobs?batch=${batch.id}`}, 'As a list')),
         batch.nodes.length ? picture : empty('No jobs yet', 'Its lines are being read.'),
-        batch.nodes.length < batch.total && batch.nodes.length > 0 && h('p.said-by', {}, `The first ${count(batch.nodes.length)} of ${count(batch.total)} are drawn.`))));
+        batch.nodes.length < batch.total && batch.nodes.length > 0 && h('p.said-by', {}, `The first ${count(batch.nodes.length)} of ${count(batch.total)} are drawn.`)))));
   const next = place.querySelector('.graph');
   if (next) next.scrollLeft = scrolled;
 }

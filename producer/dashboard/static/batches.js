@@ -2,7 +2,7 @@
 import {get} from './api.js';
 import {meter} from './charts.js';
 import {empty, h, keyed, put} from './dom.js';
-import {badge, between, count, duration, money, short, since} from './format.js';
+import {aligned, badge, between, count, duration, short, since} from './format.js';
 import {refreshing} from './live.js';
 
 export const ORDER = ['completed', 'failed', 'expired', 'cancelled', 'in_progress', 'queued', 'waiting'];
@@ -39,7 +39,7 @@ function draw(batch) {
     h('td.second', {}, batch.project),
     h('td', {style: {'min-width': '140px'}}, progress(batch)),
     h('td.num', {}, `${count(overOf(batch))} of ${count(batch.total)}`),
-    h('td.num.less', {}, batch.finished_at ? money(batch.cost) : batch.cost ? money(batch.cost) : '–'),
+    h('td.num.less', {}, batch.finished_at || batch.cost ? aligned(batch.cost, 4) : '–'),
     h('td.num.less', {}, batch.finished_at ? duration(between(batch.created_at, batch.finished_at)) : since(batch.created_at, 'for')),
     h('td.num', {}, since(batch.created_at)));
 }

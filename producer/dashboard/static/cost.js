@@ -1,7 +1,7 @@
 // What today cost, by project and by model, and what the cache saved.
 import {meter} from './charts.js';
 import {empty, h, put} from './dom.js';
-import {count, money, moment} from './format.js';
+import {aligned, count, money, moment} from './format.js';
 import {follow} from './live.js';
 
 export function show(root) {
@@ -34,7 +34,7 @@ function table(title, groups, nameOf) {
     const known = by.get(nameOf(one)) ?? {cost: 0, unknown: 0, calls: 0, failed: 0, tokens: 0, characters: 0, hits: 0, saved: 0};
     by.set(nameOf(one), {
       cost: known.cost + (one.cost ?? 0), unknown: known.unknown + one.unpriced_calls, calls: known.calls + one.calls, failed: known.failed + one.failed,
-      tokens: known.tokens + (one.total_tokens ?? 0), characters: known.characters + (one.characters ?? 0), hits: known.hits + one.cache_hits, saved: known.saved + (one.saved_usd ?? 0),
+      tokens: known.tokens + (one.prompt_tokens ?? 0) + (one.completion_tokens ?? 0), characters: known.characters + (one.characters ?? 0), hits: known.hits + one.cache_hits, saved: known.saved + (one.saved_usd ?? 0),
     });
   }
   const rows = [...by].sort((a, b) => b[1].cost - a[1].cost || b[1].calls - a[1].calls);
@@ -44,7 +44,7 @@ function table(title, groups, nameOf) {
     h('tbody', {}, rows.map(([name, one]) => h('tr', {},
       h('td', {}, name),
       h('td', {style: {width: '22%', 'min-width': '80px'}}, meter([['running', one.cost, 'USD']], most)),
-      h('td.num', {}, h('strong', {}, money(one.cost), one.unknown > 0 && ' and more')),
+      h('td.num', {}, h('strong', {}, aligned(one.cost, 4), one.unknown > 0 && ' and more')),
       [one.calls, one.failed, one.tokens, one.characters, one.hits].map((value) => h('td.num', {}, value ? count(value) : '–')),
-      h('td.num', {}, one.saved ? money(one.saved) : '–')))))));
+      h('td.num', {}, one.saved ? aligned(one.saved, 4) : '–')))))));
 }

@@ -31,7 +31,7 @@ export function show(root, {query}) {
     keyed(running, drawn.map((alias) => ({alias, readout: readouts.get(nameOf(alias)) ?? null})), (one) => nameOf(one.alias), (one) => experiment(one, load));
     if (!drawn.length) put(running, h('section.card', {}, empty('No experiment runs', 'Switch one on below: its name then draws between its targets by weight.')));
     keyed(others, aliases.filter((one) => one.strategy === 'priority' && one.targets.filter((target) => target.active).length > 1), nameOf, (alias) => h('tr', {},
-      h('td', {}, drawing(alias, load)), h('td', {}, alias.alias), h('td', {}, alias.project ?? 'all projects'), h('td.grow.muted', {}, alias.targets.filter((one) => one.active).map((one) => `${one.model_id} ${one.weight}`).join(', '))));
+      h('td', {}, drawing(alias, load)), h('td', {}, alias.alias), h('td.less', {}, alias.project ?? 'all projects'), h('td.grow.whole.muted', {}, alias.targets.filter((one) => one.active).map((one) => `${one.model_id} ${one.weight}`).join(', '))));
   }
   async function load() {
     const [routing, names] = await Promise.all([get('routing'), get('names')]).catch(() => [null, null]);
@@ -54,8 +54,8 @@ export function show(root, {query}) {
   project.addEventListener('change', read);
   root.append(
     h('div.page-head', {}, h('h1', {}, 'Experiments'), h('span.end.row', {}, h('label', {htmlFor: 'whose'}, 'Jobs of '), project), h('p', {}, 'The last 30 days. Bars are 95 % intervals; a word is said only when it holds over all comparisons together.')),
-    running, h('div', {style: {height: '16px'}}),
-    h('section.card', {}, h('header.card-head', {}, h('h2', {}, 'Begin another')), h('div.scroll', {}, h('table', {}, h('thead', {}, h('tr', {}, ['Draw', 'Alias', 'For', 'Targets and weights'].map((name) => h('th', {scope: 'col'}, name)))), others))));
+    running, h('div.gap'),
+    h('section.card', {}, h('header.card-head', {}, h('h2', {}, 'Begin another')), h('div.scroll', {}, h('table.stack', {}, h('thead', {}, h('tr', {}, ['Draw', 'Alias', 'For', 'Targets and weights'].map((name) => h('th', {scope: 'col'}, name)))), others))));
   load();
   const stops = [onChange(load), refreshing(read, 5000)];
   return () => stops.forEach((stop) => stop());
@@ -68,7 +68,7 @@ const drawing = (alias, load) => toggle(alias.strategy === 'weighted', `${alias.
 
 function experiment({alias, readout}, load) {
   const card = aliasCard(alias, load);
-  card.classList.add('third');
+  card.classList.replace('half', 'third');
   card.querySelector('.end').prepend(drawing(alias, load));
   return h('div.grid', {}, card, h('section.card.wide', {}, !readout || !readout.variants.length
     ? empty('Nothing was drawn yet', 'Jobs of this project that ask for this name appear here from their first call on.')

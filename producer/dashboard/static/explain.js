@@ -28,7 +28,7 @@ export function show(root, {query}) {
   root.append(
     h('div.page-head', {}, h('h1', {}, 'Explain'), h('p', {}, 'Where a request would go now, in which order, and why. Nothing is called.')),
     h('section.card', {}, h('form', {onsubmit: ask}, h('div.filters', {}, field('Model or alias', model), names, field('Kind', kind), field('Project', project)), h('div.filters', {}, h('label.grow', {}, 'Text', prompt)), h('button.primary', {type: 'submit'}, 'Explain'))),
-    h('div', {style: {height: '16px'}}), place);
+    h('div.gap'), place);
   ask();
 }
 

@@ -15,6 +15,13 @@ export function money(value) {
   return `${value < 0 ? '−' : ''}$${size.toLocaleString('en', {minimumFractionDigits: 2, maximumFractionDigits: digits})}`;
 }
 
+// For columns: as many digits in every row.
+export function aligned(value, digits) {
+  if (value === null || value === undefined) return 'unknown';
+  const least = 10 ** -digits;
+  return value > 0 && value < least / 2 ? `< $${least.toFixed(digits)}` : `$${value.toLocaleString('en', {minimumFractionDigits: digits, maximumFractionDigits: digits})}`;
+}
+
 export function duration(ms) {
   if (ms === null || ms === undefined || Number.isNaN(ms)) return NONE;
   const value = Math.max(0, ms);

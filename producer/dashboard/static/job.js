@@ -64,15 +64,20 @@ function facts(job) {
 
 function calls(job) {
   if (!job.calls.length) return null;
-  return h('div.scroll', {}, h('table', {}, h('thead', {}, h('tr', {}, ['Outcome', 'Attempt', 'Called', 'Message'].map((name) => h('th', {scope: 'col'}, name)), ['Tokens', 'Took', 'Cost'].map((name) => h('th.num', {scope: 'col'}, name)))),
+  return h('div.scroll', {}, h('table', {}, h('thead', {}, h('tr', {}, ['Outcome', 'Attempt', 'Called', 'Message'].map((name) => h('th', {scope: 'col'}, name)), ['Used', 'Took', 'Cost'].map((name) => h('th.num', {scope: 'col'}, name)))),
     h('tbody', {}, job.calls.map((call) => h('tr', {},
       h('td', {}, h(`span.badge.${outcomeClass(call)}`, {}, call.outcome ?? 'under way')),
       h('td.nowrap', {}, call.attempt, call.part !== null && ` · part ${call.part}`),
       h('td', {}, `${call.provider}/${call.model}`, ' ', call.emulated && h('span.tag', {}, 'emulated')),
       h('td.grow.muted', {}, call.message ?? (call.asked === 'repair' ? 'asked once more for JSON' : '')),
-      h('td.num', {}, call.usage ? count(call.usage.total_tokens || call.usage.characters) : '–'),
+      h('td.num', {}, used(call.usage)),
       h('td.num', {}, call.duration_ms === null ? since(call.started_at, 'for') : duration(call.duration_ms)),
       h('td.num', {}, call.outcome === null ? '–' : money(call.cost)))))));
+}
+
+function used(usage) {
+  if (!usage) return '–';
+  return usage.characters ? `${count(usage.characters)} characters` : `${count(usage.total_tokens)} tokens`;
 }
 
 export const outcomeClass = (call) => (call.outcome === null ? 'in_progress' : call.outcome === 'ok' ? 'ok' : call.outcome === 'unknown' ? 'unknown' : 'failed');
@@ -82,7 +87,7 @@ const json = (value) => text(JSON.stringify(value, null, 2), false);
 
 function asked(job) {
   if (job.content_deleted_at) return empty('Deleted', `What was asked and answered was deleted ${moment(job.content_deleted_at)}.`);
-  const {prompt, system, messages, input, model, project, kind, ...rest} = job.request;
+  const {prompt, system, messages, input, model, project, kind, key, after, metadata, ...rest} = job.request;
   const said = (who, value) => value && [h('p.said-by', {}, who), typeof value === 'string' ? text(value) : json(value)];
   return [
     said('System', system), said('Prompt', prompt), said('Text', input),
@@ -112,7 +117,7 @@ function answered(job, player) {
 }
 
 function audio(job, sound, player) {
-  const facts = `${sound.format} · ${duration(sound.duration_s * 1000)} · ${bytes(sound.bytes)}${sound.parts ? ` · ${sound.parts} parts` : ''}`;
+  const facts = `${sound.format} · ${duration(sound.duration_s * 1000)} · ${bytes(sound.bytes)}${sound.parts > 1 ? ` · ${sound.parts} parts` : ''}`;
   if (!sound.url) return h('p.muted', {}, `${facts} · the recording has expired`);
   return [player ?? h('audio', {controls: true, preload: 'metadata', src: `/dashboard/api/jobs/${job.id}/audio`, 'aria-label': 'The narration'}), h('p.said-by', {}, facts)];
 }

@@ -1,7 +1,7 @@
 // All jobs, the newest first, narrowed by filters that stay in the address.
 import {get} from './api.js';
 import {empty, h, keyed, put} from './dom.js';
-import {badge, between, duration, money, short, since} from './format.js';
+import {aligned, badge, between, duration, short, since} from './format.js';
 import {refreshing} from './live.js';
 
 const GROUPS = {
@@ -76,7 +76,7 @@ function draw(job) {
     h('td.less', {}, job.project),
     h('td.second', {}, job.asked, ' ', job.kind !== 'text' && h('span.tag', {}, job.kind)),
     h('td.less', {}, job.error ? h('span.badge.failed', {}, job.error.replaceAll('_', ' ')) : job.model ? `${job.provider}/${job.model}` : '–', ' ', job.cached && h('span.tag', {}, 'cache')),
-    h('td.num', {}, job.finished_at || job.cost !== null ? money(job.cost) : '–'),
+    h('td.num', {}, job.finished_at || job.cost !== null ? aligned(job.cost, 6) : '–'),
     h('td.num.less', {}, waited),
     h('td.num.less', {}, took),
     h('td.num', {}, since(job.created_at)));

@@ -1,8 +1,8 @@
 // What happens now: lines, workers, providers, money.
 import {get} from './api.js';
 import {chart, lines, meter, minuteBars} from './charts.js';
-import {card, empty, h, keyed, put} from './dom.js';
-import {badge, count, duration, money, plural, short, since} from './format.js';
+import {empty, h, keyed, put} from './dom.js';
+import {count, duration, money, plural, short, since, words} from './format.js';
 import {follow} from './live.js';
 import {stateOf} from './providers.js';
 
@@ -128,7 +128,7 @@ function workerRow(one) {
       h('span.end.muted', {}, one.pid ? `${count(one.busy)} of ${count(one.slots)} slots · up ` : plural(one.jobs.length, 'job'), one.pid && since(one.started_at, 'for'))),
     one.pid && meter([['running', one.busy, 'slots in use']], one.slots),
     one.jobs.length > 0 && h('div.slots', {}, one.jobs.slice(0, 30).map((job) => h('a.slot', {href: `#/jobs/${job.id}`, title: `${job.project} · ${job.asked}`},
-      badge(job.state), job.key ?? short(job.id), h('span.muted', {}, job.model ?? job.asked), since(job.started_at, 'for')))),
+      h(`span.badge.${job.state}`, {title: words(job.state)}), job.key ?? short(job.id), h('span.muted', {}, job.model ?? job.asked), since(job.started_at, 'for')))),
     one.jobs.length > 30 && h('span.muted', {}, `and ${one.jobs.length - 30} more`));
 }
 

@@ -1,7 +1,7 @@
 // Who can be called, how it goes, what rests and why, and how near the limits are.
 import {chart, meter, minuteBars} from './charts.js';
 import {card, empty, h, keyed, put} from './dom.js';
-import {clock, count, duration} from './format.js';
+import {clock, count, duration, words} from './format.js';
 import {follow} from './live.js';
 
 export function stateOf(provider) {
@@ -18,7 +18,7 @@ export function stateOf(provider) {
 export function show(root) {
   const cards = h('div.grid');
   const limits = h('div');
-  root.append(h('div.page-head', {}, h('h1', {}, 'Providers')), cards, h('div', {style: {height: '16px'}}), card('Limits in use', limits));
+  root.append(h('div.page-head', {}, h('h1', {}, 'Providers')), cards, h('div.gap'), card('Limits in use', limits));
   const stops = [
     follow('providers', (all) => keyed(cards, all, (one) => one.id, draw)),
     follow('limits', (all) => drawLimits(limits, all)),
@@ -36,9 +36,21 @@ function draw(provider) {
     h('p.said-by', {}, good + bad ? `${count(good)} answered, ${count(bad)} failed in 30 minutes` : 'not called for 30 minutes'),
     provider.rests.length > 0 && h('div.list', {}, provider.rests.map(rest)),
     h('h3', {}, 'Endpoints'),
-    provider.endpoints.map((one) => h('div.stackrow', {}, h('div.row', {}, h('span.mono', {style: {'overflow-wrap': 'anywhere'}}, one.base_url), h('span.end.tag', {}, one.region)),
-      one.lacks && h('span.badge.off', {}, one.lacks), one.rest && rest(one.rest))),
+    addresses(provider.endpoints),
     Object.keys(provider.latency_ms).length > 0 && [h('h3', {}, 'Median latency, last minutes'), latencies(provider.latency_ms)]);
+}
+
+// Endpoints at the same address beside each other, by what they are called for.
+function addresses(endpoints) {
+  const by = new Map();
+  for (const one of endpoints) {
+    const name = `${one.base_url} ${one.region}`;
+    by.set(name, [...(by.get(name) ?? []), one]);
+  }
+  return [...by.values()].map((all) => h('div.stackrow', {}, h('div.row', {}, h('span.mono.break', {}, all[0].base_url), h('span.end.tag', {}, all[0].region)),
+    h('span.muted', {}, [...new Set(all.map((one) => words(one.handler.split('.').at(-1))))].join(', ')),
+    [...new Set(all.map((one) => one.lacks).filter(Boolean))].map((lacks) => h('span.badge.off', {}, lacks)),
+    all[0].rest && rest(all[0].rest)));
 }
 
 function rest(one) {

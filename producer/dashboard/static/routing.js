@@ -21,7 +21,7 @@ export function show(root) {
   }
   root.append(
     h('div.page-head', {}, h('h1', {}, 'Routing'), h('span.end', {}, find), h('p', {}, 'A change is in force on every process within a second, and in the audit trail.')),
-    aliases, h('div', {style: {height: '16px'}}),
+    aliases, h('div.gap'),
     card('Endpoints', h('div.scroll', {}, h('table', {}, h('thead', {}, h('tr', {}, ['On', 'Provider', 'Address', 'Handler', 'Models', 'Region', 'Credential', 'Priority'].map((name) => h('th', {scope: 'col'}, name)))), endpoints))));
   load();
   return onChange(load);
