@@ -118,11 +118,13 @@ async def chromium() -> AsyncIterator[Page]:
         async with websockets.connect(await _tab(port), max_size=None, open_timeout=20, proxy=None) as socket:
             page = Page(socket)
             listening = asyncio.create_task(page.listen())
-            for domain in ("Page", "Runtime", "Log", "Network"):
-                await page.send(f"{domain}.enable")
-            yield page
-            listening.cancel()
-            await asyncio.gather(listening, return_exceptions=True)
+            try:
+                for domain in ("Page", "Runtime", "Log", "Network"):
+                    await page.send(f"{domain}.enable")
+                yield page
+            finally:
+                listening.cancel()
+                await asyncio.gather(listening, return_exceptions=True)
     finally:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
