@@ -6,8 +6,8 @@ Postgres more than a twentieth of its time.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from core.jsonio import dump_json
@@ -49,9 +49,10 @@ class LiveBoard:
         for event in self._listeners:
             event.set()
 
-    @asynccontextmanager
-    async def following(self) -> AsyncIterator[asyncio.Event]:
-        """An event that is set when there is news."""
+    @contextmanager
+    def following(self) -> Iterator[asyncio.Event]:
+        """An event that is set when there is news. Nothing is awaited on the way out: who leaves a stream is cancelled
+        at every wait."""
         event = asyncio.Event()
         if not self._listeners:
             for looper in self._loopers:
@@ -62,7 +63,8 @@ class LiveBoard:
         finally:
             self._listeners.discard(event)
             if not self._listeners:
-                await asyncio.gather(*(looper.stop() for looper in self._loopers))
+                for looper in self._loopers:
+                    looper.cancel()
 
     def news(self, seen: dict[str, int]) -> bytes:
         """Frames of what changed since; notes in `seen` what was given."""

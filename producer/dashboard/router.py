@@ -102,7 +102,7 @@ async def _frames(services: Services, board: LiveBoard, cookie: str) -> AsyncIte
     yield b"retry: %d\n\n" % RETRY_MS
     seen: dict[str, int] = {}
     looked_at = asyncio.get_running_loop().time()
-    async with board.following() as changed:
+    with board.following() as changed:
         while True:
             changed.clear()
             yield board.news(seen) or HEARTBEAT

@@ -36,7 +36,8 @@ class Page:
         async for text in self._socket:
             message = json.loads(text)
             if (waiting := self._waiting.pop(message.get("id", 0), None)) is not None:
-                waiting.set_result(message)
+                if not waiting.done():
+                    waiting.set_result(message)
             elif "method" in message:
                 self._note(message["method"], message["params"])
 

@@ -233,7 +233,7 @@ async def test_nothing_is_read_while_nobody_looks_and_who_looks_shares() -> None
     board = LiveBoard({"work": reader})
     await asyncio.sleep(0)
     assert read == 0
-    async with board.following() as changed, board.following() as other:
+    with board.following() as changed, board.following() as other:
         async with asyncio.timeout(5):
             await changed.wait()
             await other.wait()
@@ -241,6 +241,31 @@ async def test_nothing_is_read_while_nobody_looks_and_who_looks_shares() -> None
         mine: dict[str, int] = {}
         assert board.news(mine) == b"event: work\ndata: 1\n\n"
         assert board.news(mine) == b""
-    stopped = read
-    await asyncio.sleep(0.8)
-    assert read == stopped
+    await asyncio.sleep(0)
+    assert not _reading()
+
+
+def _reading() -> set[str]:
+    return {name for task in asyncio.all_tasks() if (name := task.get_name()).startswith("dashboard ")}
+
+
+async def test_the_feed_tells_every_part_and_ends_with_its_reader(
+    factory: Factory, served: str, viewer: httpx.AsyncClient
+) -> None:
+    headers = {"cookie": f"{COOKIE}={viewer.cookies[COOKIE]}"}
+    said: set[str] = set()
+    async with (
+        httpx.AsyncClient(base_url=served, headers=headers, timeout=30) as browser,
+        browser.stream("GET", "/dashboard/api/live") as answer,
+    ):
+        async for line in answer.aiter_lines():
+            said |= {line.removeprefix("event: ")} if line.startswith("event: ") else set()
+            if len(said) == 6:
+                break
+        assert _reading()
+    assert said == {"work", "fleet", "providers", "limits", "cost", "alerts"}
+    async with asyncio.timeout(10):
+        while _reading():
+            await asyncio.sleep(0.02)
+    assert (await viewer.delete("/dashboard/session", headers=OWN)).status_code == 204
+    assert (await viewer.get("/dashboard/session")).json() == {"name": None}
