@@ -38,6 +38,7 @@ from producer.api.problems import install_problem_handlers
 from producer.api.request_ids import RequestIds
 from producer.api.tracing import Traced
 from producer.composition import Services
+from producer.dashboard.router import install_dashboard
 from producer.metering import FleetMeter
 from sql.reading import probe
 
@@ -96,6 +97,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
         app.include_router(part.router)
     for compatible in (generating, responses, models, files, openai_batches):
         app.include_router(compatible.router)
+    install_dashboard(app, services)
 
     @app.get("/healthz", tags=["health"])
     async def healthz() -> Response:

@@ -41,6 +41,7 @@ def up(min_workers: int | None, max_workers: int | None, host: str | None, port:
         say("factory", f"the key of project default is in {house.settings.home / 'api_key'}")
         say("factory", f'try: curl {house.url}/v1/generate -H "x-api-key: $(cat {house.settings.home / "api_key"})" \\')
         say("factory", '       -d \'{"model": "fast", "prompt": "Generate a story chapter"}\'')
+        say("factory", f"dashboard: {house.url}/ opens with the key in {house.settings.home / 'admin_key'}")
         if house.emulated:
             say("factory", "no provider key is set: answers come from the emulator and cost nothing real")
         house.supervisor.watch()
