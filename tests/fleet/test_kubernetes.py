@@ -116,6 +116,7 @@ def test_the_service_and_the_probes_meet_the_port() -> None:
 async def test_what_scales_the_workers_is_answered_by_the_api_and_by_the_database(factory: Factory) -> None:
     """Nothing but four jobs that wait for a worker: fewer than the slots of one."""
     await factory.execute("UPDATE factory.projects SET paused = true")
+    await factory.settled()
     for kind in ("text", "speech", "speech", "speech"):
         asked = (
             {"kind": kind, "model": "narrator", "input": "x"} if kind == "speech" else {"model": "fast", "prompt": "x"}
