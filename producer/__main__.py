@@ -1,14 +1,16 @@
 """`python -m producer`: the HTTP API."""
 
 import asyncio
-import gc
+import secrets
 import signal
 import sys
 
 import uvloop
 
+from core.collecting import collect_seldom
 from core.errors import ConfigurationError
 from core.logging import get_logger, set_up_logging
+from core.looper import Looper
 from core.parent import follow_parent
 from core.settings import read_settings
 
@@ -18,16 +20,18 @@ async def serve() -> None:
     from producer.api.app import create_app
     from producer.api.server import ApiServer, config_of
     from producer.composition import open_services
+    from producer.dashboard.sampling import EVERY_S, QueueSampling
 
     settings = read_settings()
     async with open_services(settings) as services:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _noted)  # uvicorn raises a signal again once it has stopped for it
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)  # a full collection stops two thousand subscribers for 0.3 s: seldom, then
+        collect_seldom()
+        samples = Looper("queue samples", QueueSampling(services, secrets.token_hex(6)).step, EVERY_S)
+        samples.start()
         get_logger(__name__).info("api starting", url=f"http://{settings.host}:{settings.port}")
         await ApiServer(config_of(settings, create_app(services)), services.closing, settings.notice_s).serve()
+        await samples.stop()
 
 
 def _noted(_number: int, _frame: object) -> None:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from core.errors import ConfigurationError
 from core.settings import Settings, has_provider_keys, python_program
-from producer.cli.programs import default_key, environment_of, prepared
+from producer.cli.programs import default_key, environment_of, operators_key, prepared
 from producer.embedded.permissions import write_private
 from producer.supervisor import Program, Supervisor
 
@@ -50,6 +50,7 @@ def everything(
         ]
         supervisor = Supervisor(programs, say)
         api_key = asyncio.run(default_key(settings))
+        asyncio.run(operators_key(settings))
         supervisor.start()
         try:
             url = f"http://{settings.host}:{settings.port}"

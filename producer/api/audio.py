@@ -12,6 +12,7 @@ from core.request import AUDIO_TYPES
 from producer.api.access import AudioCallerOf, ServicesOf
 from producer.api.bodies import id_of
 from producer.api.ranges import Unsatisfiable, read_range
+from producer.composition import Services
 from sql.reading import read_job
 from storage.store import NotStored
 
@@ -30,7 +31,11 @@ AUDIO_DOCS: dict[int | str, dict[str, Any]] = {
 @router.head("/v1/jobs/{job_id}/audio", include_in_schema=False)
 async def job_audio(request: Request, services: ServicesOf, caller: AudioCallerOf, job_id: str) -> Response:
     """The narration, with ranges; a signed link stands in for a key."""
-    row = await read_job(services.database, id_of(job_id), caller.project_id)
+    return await serve_audio(request, services, await read_job(services.database, id_of(job_id), caller.project_id))
+
+
+async def serve_audio(request: Request, services: Services, row: Mapping[str, Any] | None) -> Response:
+    """What a job said. Raises NotFound, or Conflict while it has not."""
     if row is None or row["kind"] != "speech":
         raise NotFound
     if row["state"] != "completed":
@@ -47,7 +52,7 @@ async def job_audio(request: Request, services: ServicesOf, caller: AudioCallerO
     return _answer(request, services, audio, size, f"{row['key'] or row['id']}.{audio['format']}")
 
 
-def _answer(request: Request, services: Any, audio: Mapping[str, Any], size: int, name: str) -> Response:
+def _answer(request: Request, services: Services, audio: Mapping[str, Any], size: int, name: str) -> Response:
     tag = f'"{audio["sha256"]}"'
     headers = {
         "Accept-Ranges": "bytes",

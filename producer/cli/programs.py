@@ -9,9 +9,9 @@ from core.settings import Settings, child_environment, has_provider_keys, read_s
 from producer.embedded import EmbeddedServers, read_running
 from producer.embedded.permissions import write_private
 from producer.keys import create_key
-from sql.access import find_api_key, hash_key
+from sql.access import find_api_keys, hash_key
 from sql.migrating import migrate
-from sql.pool import Database, open_pool
+from sql.pool import open_pool
 from sql.seeding import Seeded, seed
 
 
@@ -62,29 +62,35 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "FACTORY_HOME": str(settings.home.absolute()),
         "FACTORY_HOST": settings.host,
         "FACTORY_PORT": str(settings.port),
+        "FACTORY_METRICS_PORT": str(settings.metrics_port) if settings.metrics_port is not None else None,
     }
     return child_environment(**{name: value for name, value in urls.items() if value})
 
 
 async def default_key(settings: Settings) -> str:
     """The key of project `default` on this machine, kept in `.factory/api_key`, made when there is none in force."""
-    kept = settings.home / "api_key"
+    return await _kept_key(settings, "api_key", "default")
+
+
+async def operators_key(settings: Settings) -> str:
+    """The operator's key on this machine, kept in `.factory/admin_key`: it opens the dashboard and the admin API."""
+    return await _kept_key(settings, "admin_key", None)
+
+
+async def _kept_key(settings: Settings, name: str, project: str | None) -> str:
+    kept = settings.home / name
     pool = await open_pool(settings.database_url or "", max_size=2, statement_cache=settings.database_statement_cache)
     try:
         if kept.exists():
             key = kept.read_text(encoding="utf-8").strip()
-            if await find_api_key(pool, hash_key(key), None) is not None:
+            if await find_api_keys(pool, [hash_key(key)], None):
                 return key
-        return await _new_key(pool, settings)
+        key = await create_key(pool, project=project, make_project=True, name="this machine")
+        settings.home.mkdir(parents=True, exist_ok=True)
+        write_private(kept, key)
+        return key
     finally:
         await pool.close()
-
-
-async def _new_key(pool: Database, settings: Settings) -> str:
-    key = await create_key(pool, project="default", make_project=True, name="this machine")
-    settings.home.mkdir(parents=True, exist_ok=True)
-    write_private(settings.home / "api_key", key)
-    return key
 
 
 def running_settings() -> Settings:

@@ -1,0 +1,1 @@
+"""The dashboard at `/`: what operators look at, behind their key."""
