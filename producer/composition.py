@@ -17,6 +17,7 @@ from core.looper import Looper
 from core.settings import Settings, has_provider_keys, require_urls
 from core.tracing import Tracing, open_tracing
 from producer.closing import Closing
+from producer.counting import OpenCounts
 from producer.feeds import BatchFeed, JobFeed
 from producer.intake.intake import EVERY_S as INTAKE_EVERY_S
 from producer.intake.intake import Intake
@@ -44,6 +45,7 @@ class Services:
     intake: Intake
     limiter: Limiter
     fleet: FleetBoard
+    open_counts: OpenCounts
     figures: FiguresFollower
     storage: Store
     looks: Looks
@@ -120,6 +122,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             intake=intake,
             limiter=limiter,
             fleet=FleetBoard(redis),
+            open_counts=OpenCounts(database),
             figures=figures,
             storage=storage,
             looks=Looks(database),

@@ -59,7 +59,7 @@ async def read_demand(services: Services, now: datetime, slots_per_worker: int |
     expected = await _forecast(services, now)
     pools = {}
     for pool in POOLS:
-        load = _load_of(services, pool, works.get(pool, OpenWork()), arrivals, fleet, expected)
+        load = _load_of(services, pool, works[pool], arrivals, fleet, expected)
         demand, takers = demand_of(load, rule), [one for one in seen if pool in one.pools]
         pools[pool] = PoolDemand(demand, workers_of(demand.slots, takers, slots, rule), load, takers)
     together = sum(one.demand.slots for one in pools.values())

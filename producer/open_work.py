@@ -9,7 +9,7 @@ from uuid import UUID
 
 from redis.exceptions import RedisError
 
-from broker.queue import pool_of
+from broker.queue import POOLS, pool_of
 from core.budgets import Figures
 from core.catalog import Catalog
 from core.ceilings import Said, ceiling_of, places_of, scopes_of
@@ -21,7 +21,7 @@ from core.request import JobRequest, Kind
 from core.routing import Route, Router
 from producer.composition import Services
 from producer.quoting import read_health
-from sql.demand import AskedModel, OpenJobs, count_demand, sample_demand
+from sql.demand import AskedModel, OpenJobs, sample_demand
 
 SAMPLED = 300
 USUAL_S: Mapping[str, float] = {"text": 3.0, "speech": 6.0, "embedding": 0.5}  # while no call was measured
@@ -51,41 +51,63 @@ class _Asked:
 
 
 async def read_open_work(services: Services, now: datetime, *, redis_is_there: bool) -> Mapping[str, OpenWork]:
-    """By pool; without Redis, which routes rest and what providers said is not known. Of a line that is longer than
-    what is looked at, the rest is taken to be alike."""
-    counted = await count_demand(services.database, now)
-    kinds = sorted({one.kind for one in counted if one.ready})
-    sampled = await sample_demand(services.database, now, kinds, SAMPLED)
+    """By pool; without Redis, which routes rest and what providers said is not known."""
     catalog, figures = services.catalog.current, services.figures.current
-    health = await read_health(services) if redis_is_there else Health()
-    asked = [_ask(services.catalog.router, one, health, now) for one in sampled]
-    places = await _read_places(services, [route for one in asked for route in one.routes], redis_is_there)
+    counted = await services.open_counts.read(now)
     ready = _ready_of(counted, catalog)
-    seen = {key: sum(one.ready for one in sampled if (one.project_id, one.kind) == key) for key in ready}
-    works: dict[str, list[Work]] = {}
-    for one in asked:
-        key = (one.row.project_id, one.row.kind)
-        count = ready.get(key, 0) * one.row.ready / seen[key] if seen.get(key) else 0.0
-        ceiling = 0.0 if one.rests else ceiling_of(one.routes, catalog.providers, places) if one.routes else NO_CEILING
-        service_s = service_s_of(one.row.kind, one.routes, figures)
-        work = Work(one.row.kind, one.row.model, count, one.row.running, service_s, ceiling)
-        works.setdefault(pool_of(one.row.kind), []).append(work)
-    return {
-        pool: OpenWork(
-            tuple(found),
-            _together([one for one in asked if pool_of(one.row.kind) == pool], catalog, places),
-            max((one.oldest_wait_s or 0.0 for one in counted
-                 if pool_of(one.kind) == pool and ready.get((one.project_id, one.kind))), default=0.0),
+    health = await read_health(services) if redis_is_there else Health()
+    asked = [_ask(services.catalog.router, one, health, now) for one in await _sample(services, now, ready)]
+    places = await _read_places(services, [route for one in asked for route in one.routes], redis_is_there)
+    counts = _spread([one.row for one in asked], ready)
+    found = {}
+    for pool in POOLS:
+        here = [(one, count) for one, count in zip(asked, counts, strict=True) if pool_of(one.row.kind) == pool]
+        found[pool] = OpenWork(
+            work=tuple(_work_of(one, count, catalog, places, figures) for one, count in here),
+            ceiling=_together([one for one, _ in here], catalog, places),
+            oldest_wait_s=max(
+                (
+                    one.oldest_wait_s or 0.0
+                    for one in counted
+                    if ready[one.project_id, one.kind] and pool_of(one.kind) == pool
+                ),
+                default=0.0,
+            ),
         )
-        for pool, found in works.items()
-    }  # fmt: skip
+    return found
+
+
+async def _sample(services: Services, now: datetime, ready: Mapping[tuple[UUID, str], int]) -> list[AskedModel]:
+    """Of those whose jobs a slot would take: others may stand before them."""
+    able = {project for (project, _), jobs in ready.items() if jobs}
+    without = sorted({project for project, _ in ready} - able)
+    kinds = sorted({kind for (_, kind), jobs in ready.items() if jobs})
+    return await sample_demand(services.database, now, kinds, without, SAMPLED)
+
+
+def _spread(rows: Sequence[AskedModel], ready: Mapping[tuple[UUID, str], int]) -> list[float]:
+    """Ready jobs by row: those beyond the sample are taken to ask for what those of their kind in it ask for."""
+    wanted: dict[str, int] = {}
+    sampled: dict[str, int] = {}
+    for (_, kind), jobs in ready.items():
+        wanted[kind] = wanted.get(kind, 0) + jobs
+    for one in rows:
+        sampled[one.kind] = sampled.get(one.kind, 0) + one.ready
+    return [wanted.get(one.kind, 0) * one.ready / sampled[one.kind] if sampled[one.kind] else 0.0 for one in rows]
+
+
+def _work_of(asked: _Asked, ready: float, catalog: Catalog, places: Mapping[str, float], figures: Figures) -> Work:
+    row = asked.row
+    ceiling = ceiling_of(asked.routes, catalog.providers, places) if asked.routes else NO_CEILING
+    service_s = service_s_of(row.kind, asked.routes, figures)
+    return Work(row.kind, row.model, ready, row.running, service_s, 0.0 if asked.rests else ceiling)
 
 
 def _ask(router: Router, row: AskedModel, health: Health, now: datetime) -> _Asked:
-    request = JobRequest(model=row.model, kind=Kind(row.kind), **_CONTENT[row.kind])
     try:
+        request = JobRequest(model=row.model, kind=Kind(row.kind), **_CONTENT[row.kind])
         plan = router.plan(request, row.project_id, health, now)
-    except UnknownModel:
+    except (UnknownModel, ValueError):  # its alias is gone, or a later release accepted it
         return _Asked(row, (), rests=False)
     return _Asked(row, plan.routes, rests=not plan.routes and bool(plan.resting))
 
@@ -102,9 +124,8 @@ async def _read_places(services: Services, routes: Iterable[Route], redis_is_the
     said = [Said()] * len(scopes)
     if redis_is_there and scopes:
         with contextlib.suppress(RedisError, OSError):
-            said = [
-                Said.of(one["said"]) for one in await services.limiter.look([scope for scope, _ in scopes.values()])
-            ]
+            held = await services.limiter.look([scope for scope, _ in scopes.values()])
+            said = [Said.of(one["said"]) for one in held]
     return {
         name: places_of(scope.limits, heard, call_s)
         for (name, (scope, call_s)), heard in zip(scopes.items(), said, strict=True)
@@ -129,8 +150,8 @@ def _ready_of(counted: Sequence[OpenJobs], catalog: Catalog) -> dict[tuple[UUID,
 
 
 def _together(asked: Sequence[_Asked], catalog: Catalog, places: Mapping[str, float]) -> float:
-    """What all of it may run at once. Work whose routes are not known bounds nothing."""
-    if any(not one.routes and not one.rests for one in asked):
+    """What all of it may run at once. Work whose routes are not known bounds nothing, and no work neither."""
+    if not asked or any(not one.routes and not one.rests for one in asked):
         return NO_CEILING
     return ceiling_of([route for one in asked for route in one.routes], catalog.providers, places)
 

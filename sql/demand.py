@@ -41,9 +41,11 @@ async def count_demand(db: Executor, now: datetime | None) -> list[OpenJobs]:
     return [OpenJobs(**row) for row in await db.fetch(statement("count_demand"), now)]
 
 
-async def sample_demand(db: Executor, now: datetime | None, kinds: Sequence[str], most: int) -> list[AskedModel]:
-    """What the first `most` ready jobs of each kind ask for, and all that run."""
-    return [AskedModel(**row) for row in await db.fetch(statement("sample_demand"), now, kinds, most)]
+async def sample_demand(
+    db: Executor, now: datetime | None, kinds: Sequence[str], without: Sequence[UUID], most: int
+) -> list[AskedModel]:
+    """What the first `most` ready jobs of each kind ask for, some projects left out, and all that run."""
+    return [AskedModel(**row) for row in await db.fetch(statement("sample_demand"), now, kinds, without, most)]
 
 
 async def count_arrivals(db: Executor, since: UUID) -> list[Arrivals]:

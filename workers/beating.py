@@ -12,7 +12,7 @@ from core.clock import utc_now
 from core.demand import Worker
 from core.settings import Settings
 
-_NAPS = 10
+_EVERY_S = 1.0
 _NAP_S = 0.1
 _NEWEST = 0.3  # the weight of the last second in the lag
 
@@ -33,13 +33,12 @@ class WorkerBeat:
 
     async def step(self) -> None:
         await self._fleet.beat(self.describe())
-        late_s = 0.0
         loop = asyncio.get_running_loop()
-        for _ in range(_NAPS):
-            began = loop.time()
+        ends, late_s = loop.time() + _EVERY_S, []
+        while (began := loop.time()) < ends:
             await asyncio.sleep(_NAP_S)
-            late_s += max(0.0, loop.time() - began - _NAP_S)
-        self._lag_ms += _NEWEST * (late_s / _NAPS * 1000 - self._lag_ms)
+            late_s.append(max(0.0, loop.time() - began - _NAP_S))
+        self._lag_ms += _NEWEST * (1000 * sum(late_s) / len(late_s) - self._lag_ms)
 
     def describe(self) -> Worker:
         held = self._leases.tickets()

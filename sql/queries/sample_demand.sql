@@ -5,8 +5,9 @@ FROM (
     CROSS JOIN LATERAL (
         SELECT project_id, kind, request FROM factory.jobs
         WHERE state = 'queued' AND waits_for IS NULL AND run_at <= coalesce($1::timestamptz, now()) AND kind = wanted.kind
+            AND project_id <> ALL ($3::uuid[])
         ORDER BY queued_at, id
-        LIMIT $3::integer
+        LIMIT $4::integer
     ) AS first
     UNION ALL
     SELECT project_id, kind, request ->> 'model', false FROM factory.jobs WHERE state IN ('in_progress', 'cancelling')

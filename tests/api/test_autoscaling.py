@@ -19,6 +19,7 @@ from core.settings import Settings
 from producer.api.app import create_app
 from producer.composition import Services
 from producer.keys import create_key
+from producer.open_work import SAMPLED
 from producer.submit import Caller
 from sql.access import find_project
 from tests.house import Factory
@@ -196,6 +197,20 @@ async def test_what_comes_is_counted_by_quarters_of_an_hour(office: Office) -> N
     assert await database.fetchval("SELECT sum(jobs) FROM factory.arrivals") == 5
 
 
+async def test_a_long_line_is_counted_once_for_all_who_ask(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producer.counting.LONG", 20)
+    await office.submit(19, model="gpt-6-luna")
+    assert (await office.demand())["pools"]["text"]["ready"] == 19
+    await office.submit(1, model="gpt-6-luna")
+    assert (await office.demand())["pools"]["text"]["ready"] == 20
+    await office.submit(1, model="gpt-6-luna")
+    many = await asyncio.gather(*(office.demand() for _ in range(5)))
+    assert {one["pools"]["text"]["ready"] for one in many} == {20}
+    async with asyncio.timeout(10):
+        while (await office.demand())["pools"]["text"]["ready"] != 21:
+            await asyncio.sleep(0.1)
+
+
 async def test_who_may_not_run_asks_for_nothing(office: Office) -> None:
     database = office.services.database
     await office.submit(30, model="gpt-6-luna")
@@ -206,6 +221,13 @@ async def test_who_may_not_run_asks_for_nothing(office: Office) -> None:
     await office.services.catalog.step()
     paused = (await office.demand())["pools"]["text"]
     assert (paused["ready"], paused["oldest_wait_s"]) == (0, 0)
+    await office.submit(SAMPLED, model="gpt-6-luna")
+    await create_key(database, project="nicestory", make_project=True)
+    other = await find_project(database, "nicestory")
+    assert other is not None
+    office.caller = Caller(other.id, other.name, frozenset({"jobs"}))
+    await office.submit(40, model="gpt-6-luna")
+    assert (await office.demand())["pools"]["text"]["ready"] == 40, "behind more paused jobs than are looked at"
 
 
 async def test_it_is_open_next_door_and_asks_others_for_an_operators_key(office: Office) -> None:
