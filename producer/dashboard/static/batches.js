@@ -37,9 +37,9 @@ function draw(batch) {
     h('td', {}, badge(batch.status)),
     h('td', {}, h('a', {href: `#/batches/${batch.id}`, title: batch.id}, batch.name ?? `…${short(batch.id)}`)),
     h('td.second', {}, batch.project),
-    h('td', {style: {'min-width': '140px'}}, progress(batch)),
+    h('td.whole.low', {style: {'min-width': '140px'}}, progress(batch)),
     h('td.num', {}, `${count(overOf(batch))} of ${count(batch.total)}`),
     h('td.num.less', {}, batch.finished_at || batch.cost ? aligned(batch.cost, 4) : '–'),
     h('td.num.less', {}, batch.finished_at ? duration(between(batch.created_at, batch.finished_at)) : since(batch.created_at, 'for')),
-    h('td.num', {}, since(batch.created_at)));
+    h('td.num.less', {}, since(batch.created_at)));
 }

@@ -36,7 +36,7 @@ function timeTicks(from, to, width) {
 }
 
 // series: [{name, cls, points: [[ms, value]]}]; a hole longer than `gapMs` is left open.
-export function lines({series, from, to, gapMs, show}, width) {
+export function lines({series, from, to, gapMs, show, tick = show}, width) {
   const top = niceTop(Math.max(...series.flatMap((one) => one.points.map((point) => point[1] ?? 0)), 0));
   const x = (at) => LEFT + ((at - from) / (to - from)) * (width - LEFT - 6);
   const y = (value) => 8 + (1 - value / top) * (HEIGHT - BOTTOM - 8);
@@ -44,7 +44,7 @@ export function lines({series, from, to, gapMs, show}, width) {
     'aria-label': series.map((one) => `${one.name}: now ${show(one.points.at(-1)?.[1] ?? 0)}, at most ${show(Math.max(0, ...one.points.map((p) => p[1] ?? 0)))}`).join('; ')});
   for (const value of [0, top / 2, top]) {
     svg.append(s('line.axis', {x1: LEFT, x2: width - 6, y1: y(value), y2: y(value)}));
-    svg.append(s('text', {x: LEFT - 8, y: y(value) + 4, 'text-anchor': 'end'}, show(value)));
+    svg.append(s('text', {x: LEFT - 8, y: y(value) + 4, 'text-anchor': 'end'}, tick(value)));
   }
   for (const at of timeTicks(from, to, width)) {
     svg.append(s('text', {x: x(at), y: HEIGHT - 3, 'text-anchor': 'middle'}, clock(at, false)));

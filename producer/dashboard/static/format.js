@@ -33,6 +33,9 @@ export function duration(ms) {
   return `${Math.floor(seconds / 86400)} d ${Math.floor(seconds / 3600) % 24} h`;
 }
 
+// For axes: the largest unit alone.
+export const coarse = (ms) => duration(ms).replace(/^(\d+ [mhd]) .*$/, '$1').replace('.0 s', ' s');
+
 export const bytes = (value) =>
   value < 1000 ? `${value} B` : value < 1e6 ? `${(value / 1000).toFixed(1)} kB` : `${(value / 1e6).toFixed(1)} MB`;
 

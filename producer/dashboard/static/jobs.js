@@ -73,13 +73,13 @@ function draw(job) {
   return h('tr', {},
     h('td', {}, badge(job.state)),
     h('td', {}, h('a.mono', {href: `#/jobs/${job.id}`, title: job.id}, job.key ?? `…${short(job.id)}`)),
-    h('td.less', {}, job.project),
+    h('td.second.low', {}, job.project),
     h('td.second', {}, job.asked, ' ', job.kind !== 'text' && h('span.tag', {}, job.kind)),
     h('td.less', {}, job.error ? h('span.badge.failed', {}, job.error.replaceAll('_', ' ')) : job.model ? `${job.provider}/${job.model}` : '–', ' ', job.cached && h('span.tag', {}, 'cache')),
     h('td.num', {}, job.finished_at || job.cost !== null ? aligned(job.cost, 6) : '–'),
     h('td.num.less', {}, waited),
     h('td.num.less', {}, took),
-    h('td.num', {}, since(job.created_at)));
+    h('td.num.low', {}, since(job.created_at)));
 }
 
 function filters(asked, filter) {

@@ -2,7 +2,7 @@
 import {get} from './api.js';
 import {chart, lines, meter, minuteBars} from './charts.js';
 import {empty, h, keyed, put} from './dom.js';
-import {count, duration, money, plural, short, since, words} from './format.js';
+import {coarse, count, duration, money, plural, short, since, words} from './format.js';
 import {follow} from './live.js';
 import {stateOf} from './providers.js';
 
@@ -72,9 +72,9 @@ function queueCard() {
   let minutes = 60;
   let data = null;
   let work = null;
-  const draw = (name, show) => (width) => (data ? lines({
+  const draw = (name, show, tick) => (width) => (data ? lines({
     series: POOLS.map((pool) => ({name: pool, cls: `s-${pool}`, points: pointsOf(pool, name)})),
-    from: Date.now() - minutes * 60000, to: Date.now(), gapMs: Math.max(25000, data.step_s * 2500), show,
+    from: Date.now() - minutes * 60000, to: Date.now(), gapMs: Math.max(25000, data.step_s * 2500), show, tick,
   }, width) : h('div'));
   const pointsOf = (pool, name) => {
     const points = data.data.filter((one) => one.pool === pool).map((one) => [Date.parse(one.at), one[name] ?? 0]);
@@ -85,7 +85,7 @@ function queueCard() {
   const charts = [
     ['Waiting in line', chart(draw('ready', (value) => count(Math.round(value))))],
     ['Running', chart(draw('running', (value) => count(Math.round(value))))],
-    ['Oldest in line', chart(draw('oldest_s', (value) => duration(value * 1000)))],
+    ['Oldest in line', chart(draw('oldest_s', (value) => duration(value * 1000), (value) => coarse(value * 1000)))],
   ];
   const redraw = () => charts.forEach(([, one]) => one.redraw());
   const load = async () => {
