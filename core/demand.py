@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 NO_CEILING = math.inf
+ROOM = 2.0
+LEAST_FORESEEN = 0.05  # fewer jobs at once than that are no reason to have a worker
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +42,7 @@ class Rule:
     for when jobs wait longer than they should."""
 
     target_wait_s: float = 10.0
-    cool_down_s: float = 60.0
+    cool_down_s: float = 120.0
     full_lag_ms: float = 100.0
     raise_most: float = 4.0
 
@@ -61,7 +63,8 @@ class Work:
 @dataclass(frozen=True, slots=True)
 class Load:
     """Of a pool. `service_s`: of what arrives. `ceiling`: of all its work together. `busy_ago_s`: how long ago a job
-    ran in it; None where nobody knows. `forecast_per_s`: arrivals that are expected soon; None without a forecast."""
+    ran in it; None where nobody knows. `forecast_per_s`: arrivals that are expected soon, of `service_s` each; None
+    without a forecast."""
 
     work: Sequence[Work]
     arrivals_per_s: float
@@ -70,6 +73,7 @@ class Load:
     ceiling: float = NO_CEILING
     busy_ago_s: float | None = None
     forecast_per_s: float | None = None
+    forecast_slots: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,14 +98,19 @@ def demand_of(load: Load, rule: Rule) -> Demand:
     if ready and not reactive:
         reactive, reason = 1, f"{ready} ready, all their routes rest"  # somebody has to try them again
     predicted = None
-    if load.forecast_per_s is not None:
-        predicted = int(min(math.ceil(load.forecast_per_s * load.service_s), load.ceiling))
+    if load.forecast_slots is not None:
+        predicted = int(min(_with_room(load.forecast_slots), load.ceiling))
         if predicted > reactive:
-            reason = f"a rise to {load.forecast_per_s:.2g} jobs a second is expected"
+            reason = f"{load.forecast_per_s or 0:.2g} jobs a second are expected soon"
     slots = max(reactive, predicted or 0)
     if not slots and (load.busy_ago_s is None or load.busy_ago_s < rule.cool_down_s):
         return Demand(1, reactive, predicted, "cooling down")
     return Demand(slots, reactive, predicted, reason if slots else "idle")
+
+
+def _with_room(slots: float) -> int:
+    """For a number that varies as jobs do that know nothing of each other: nearly always enough."""
+    return math.ceil(slots + ROOM * math.sqrt(slots)) if slots >= LEAST_FORESEEN else 0
 
 
 def _beside(load: Load, ready: int, rule: Rule) -> tuple[float, str]:

@@ -58,8 +58,9 @@ class Settings(BaseSettings):
     job_timeout_s: int = Field(default=300, ge=5)
     drain_s: int = Field(default=30, ge=1)
     target_wait_s: float = Field(default=10.0, gt=0)
-    cool_down_s: float = Field(default=60.0, ge=0)
+    cool_down_s: float = Field(default=120.0, ge=0)
     forecast: bool = True
+    forecast_ahead_s: float = Field(default=120.0, ge=0, le=86_400)
     min_workers: int = Field(default=1, ge=0, le=1000)
     max_workers: int = Field(default=6, ge=1, le=1000)
     max_body_mb: int = Field(default=64, ge=1, le=1024)

@@ -1,5 +1,6 @@
 """How much work there is for workers: what `/v1/autoscaling` and the dashboard show, with every figure behind it."""
 
+import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,13 +12,15 @@ from redis.exceptions import RedisError
 from broker.fleet import Fleet
 from broker.queue import POOLS, pool_of
 from core.demand import Demand, Load, Rule, Worker, demand_of, workers_of
+from core.forecast import Came, Past, forecast_per_s, needed_quarters
 from core.ids import first_id_at
 from producer.composition import Services
 from producer.open_work import OpenWork, read_open_work, service_s_of
-from sql.demand import Arrivals, count_arrivals
+from sql.demand import Arrivals, count_arrivals, read_arrival_span, select_arrivals
 
 ARRIVALS_OVER = timedelta(minutes=1)
 SHOWN = 50
+PATIENCE_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,28 +51,54 @@ async def read_demand(services: Services, now: datetime, slots_per_worker: int |
     """Postgres says what is in line and what runs, Redis which workers there are and what providers leave room for.
     `slots_per_worker`: of workers that are still to be started; None: as many as those that run have."""
     rule = Rule(services.settings.target_wait_s, services.settings.cool_down_s)
-    try:
-        fleet = await services.fleet.look()
-    except (RedisError, OSError):
-        fleet = None
+    fleet = await _look_at_fleet(services)
     seen = fleet.workers if fleet else ()
     slots = slots_per_worker or max((one.slots for one in seen), default=services.settings.worker_slots)
-    works = await read_open_work(services, now)
+    works = await read_open_work(services, now, redis_is_there=fleet is not None)
     arrivals = await count_arrivals(services.database, first_id_at(now - ARRIVALS_OVER))
+    expected = await _forecast(services, now)
     pools = {}
     for pool in POOLS:
-        load = _load_of(services, pool, works.get(pool, OpenWork()), arrivals, fleet)
+        load = _load_of(services, pool, works.get(pool, OpenWork()), arrivals, fleet, expected)
         demand, takers = demand_of(load, rule), [one for one in seen if pool in one.pools]
         pools[pool] = PoolDemand(demand, workers_of(demand.slots, takers, slots, rule), load, takers)
     together = sum(one.demand.slots for one in pools.values())
     return FleetDemand(now, rule, slots, pools, together, workers_of(together, seen, slots, rule), fleet)
 
 
+async def _look_at_fleet(services: Services) -> Fleet | None:
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            return await services.fleet.look()
+    except (RedisError, OSError):
+        return None
+
+
+async def _forecast(services: Services, now: datetime) -> Mapping[str, float] | None:
+    """Jobs a second by kind; None when nothing is known of the past, or it is not to be asked."""
+    since = (await read_arrival_span(services.database)).first if services.settings.forecast else None
+    if since is None:
+        return None
+    ahead = timedelta(seconds=services.settings.forecast_ahead_s)
+    rows = await select_arrivals(services.database, needed_quarters(now, ahead))
+    by_kind: dict[str, dict[datetime, Came]] = {}
+    for one in rows:
+        by_kind.setdefault(one.kind, {})[one.quarter] = Came(one.jobs, one.busiest)
+    rates = {kind: forecast_per_s(Past(came, since), now, ahead) for kind, came in by_kind.items()}
+    return {kind: rate for kind, rate in rates.items() if rate is not None}
+
+
 def _load_of(
-    services: Services, pool: str, open_work: OpenWork, arrivals: Sequence[Arrivals], fleet: Fleet | None
+    services: Services,
+    pool: str,
+    open_work: OpenWork,
+    arrivals: Sequence[Arrivals],
+    fleet: Fleet | None,
+    expected: Mapping[str, float] | None,
 ) -> Load:
     figures = services.figures.current
     came = {one.kind: one.jobs for one in arrivals if pool_of(one.kind) == pool}
+    soon = None if expected is None else {kind: rate for kind, rate in expected.items() if pool_of(kind) == pool}
     jobs = sum(came.values())
     seconds = sum(count * service_s_of(kind, (), figures) for kind, count in came.items())
     return Load(
@@ -79,6 +108,8 @@ def _load_of(
         oldest_wait_s=open_work.oldest_wait_s,
         ceiling=open_work.ceiling,
         busy_ago_s=fleet.busy_ago_s.get(pool, math.inf) if fleet else None,
+        forecast_per_s=None if soon is None else sum(soon.values()),
+        forecast_slots=None if soon is None else sum(r * service_s_of(kind, (), figures) for kind, r in soon.items()),
     )
 
 
@@ -111,7 +142,7 @@ def _present_pool(one: PoolDemand, rule: Rule) -> dict[str, Any]:
         "oldest_wait_s": round(load.oldest_wait_s, 3),
         "arrivals_per_s": round(load.arrivals_per_s, 4),
         "service_s": round(load.service_s, 4),
-        "forecast_per_s": load.forecast_per_s,
+        "forecast_per_s": None if load.forecast_per_s is None else round(load.forecast_per_s, 4),
         "ceiling": _bounded(load.ceiling),
         "busy_ago_s": None if load.busy_ago_s is None else _bounded(load.busy_ago_s),
         "live_workers": len(one.takers),

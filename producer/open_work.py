@@ -1,5 +1,6 @@
 """What is ready and what runs, as work with a service time and a ceiling: what demand is reckoned from."""
 
+import contextlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -49,15 +50,16 @@ class _Asked:
     rests: bool
 
 
-async def read_open_work(services: Services, now: datetime) -> Mapping[str, OpenWork]:
-    """By pool. Of a line that is longer than what is looked at, the rest is taken to be alike."""
+async def read_open_work(services: Services, now: datetime, *, redis_is_there: bool) -> Mapping[str, OpenWork]:
+    """By pool; without Redis, which routes rest and what providers said is not known. Of a line that is longer than
+    what is looked at, the rest is taken to be alike."""
     counted = await count_demand(services.database, now)
     kinds = sorted({one.kind for one in counted if one.ready})
     sampled = await sample_demand(services.database, now, kinds, SAMPLED)
     catalog, figures = services.catalog.current, services.figures.current
-    health = await read_health(services)
+    health = await read_health(services) if redis_is_there else Health()
     asked = [_ask(services.catalog.router, one, health, now) for one in sampled]
-    places = await _read_places(services, [route for one in asked for route in one.routes])
+    places = await _read_places(services, [route for one in asked for route in one.routes], redis_is_there)
     ready = _ready_of(counted, catalog)
     seen = {key: sum(one.ready for one in sampled if (one.project_id, one.kind) == key) for key in ready}
     works: dict[str, list[Work]] = {}
@@ -88,7 +90,7 @@ def _ask(router: Router, row: AskedModel, health: Health, now: datetime) -> _Ask
     return _Asked(row, plan.routes, rests=not plan.routes and bool(plan.resting))
 
 
-async def _read_places(services: Services, routes: Iterable[Route]) -> Mapping[str, float]:
+async def _read_places(services: Services, routes: Iterable[Route], redis_is_there: bool) -> Mapping[str, float]:
     """By scope: how many calls may run at once. Without a word of Redis, what the tables say."""
     catalog, figures = services.catalog.current, services.figures.current
     scopes: dict[str, tuple[Scope, float]] = {}
@@ -97,11 +99,12 @@ async def _read_places(services: Services, routes: Iterable[Route]) -> Mapping[s
         call_s = (measured.duration_ms_mean if measured else None) or 1000 * USUAL_S.get(route.model.kind, 3.0)
         for scope in scopes_of(route, catalog.providers):
             scopes.setdefault(scope.name, (scope, call_s / 1000))
-    try:
-        held = await services.limiter.look([scope for scope, _ in scopes.values()]) if scopes else []
-        said = [Said.of(one["said"]) for one in held]
-    except (RedisError, OSError):
-        said = [Said()] * len(scopes)
+    said = [Said()] * len(scopes)
+    if redis_is_there and scopes:
+        with contextlib.suppress(RedisError, OSError):
+            said = [
+                Said.of(one["said"]) for one in await services.limiter.look([scope for scope, _ in scopes.values()])
+            ]
     return {
         name: places_of(scope.limits, heard, call_s)
         for (name, (scope, call_s)), heard in zip(scopes.items(), said, strict=True)

@@ -49,3 +49,42 @@ async def sample_demand(db: Executor, now: datetime | None, kinds: Sequence[str]
 async def count_arrivals(db: Executor, since: UUID) -> list[Arrivals]:
     """Jobs with ids from `since` on that came for a worker."""
     return [Arrivals(**row) for row in await db.fetch(statement("count_arrivals"), since)]
+
+
+@dataclass(frozen=True, slots=True)
+class ArrivalSpan:
+    """None: nothing was rolled up yet."""
+
+    first: datetime | None
+    last: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QuarterArrivals:
+    """`busiest`: in its busiest minute."""
+
+    quarter: datetime
+    kind: str
+    jobs: int
+    busiest: int
+
+
+async def roll_up_arrivals(db: Executor, since: UUID) -> None:
+    """Count the jobs with ids from `since` on, which is where a quarter of an hour begins, into their quarters."""
+    await db.execute(statement("roll_up_arrivals"), since)
+
+
+async def read_arrival_span(db: Executor) -> ArrivalSpan:
+    """The first and the last quarter that something came in."""
+    row = await db.fetchrow(statement("read_arrival_span"))
+    assert row is not None
+    return ArrivalSpan(**row)
+
+
+async def select_arrivals(db: Executor, quarters: Sequence[datetime]) -> list[QuarterArrivals]:
+    """Of these quarters, those that something came in."""
+    return [QuarterArrivals(**row) for row in await db.fetch(statement("select_arrivals"), quarters)]
+
+
+async def prune_arrivals(db: Executor, before: datetime) -> None:
+    await db.execute(statement("prune_arrivals"), before)

@@ -23,6 +23,7 @@ from workers.processes import WorkerProcesses, monotonic_s
 
 EVERY_S = 1.0
 PATIENCE_S = 3.0
+SPARING = 10  # a number that is dear to reckon is asked for less often
 MISSED = 5  # an API that has just been started is not missed
 log = get_logger(__name__)
 
@@ -113,6 +114,8 @@ def main() -> int:
     given = parser.parse_args()
     if not 0 <= given.min <= given.max or given.max < 1:
         parser.error(f"--min {given.min} and --max {given.max}: at least 0, at least 1, and in this order")
+    if not given.url.startswith(("http://", "https://")):
+        parser.error(f"--url {given.url}: an address begins with http:// or https://")
     pools = tuple(dict.fromkeys(given.pool)) or settings.pools
     bounds = Bounds(given.min, given.max, given.cool_down)
     stopping = threading.Event()
@@ -121,8 +124,11 @@ def main() -> int:
     autoscaler = Autoscaler(given.url.rstrip("/"), settings.api_key, pools, given.slots, bounds)
     log.info("autoscaler starting", pools=pools, least=bounds.least, most=bounds.most, slots=given.slots)
     autoscaler.start()
-    while not stopping.wait(EVERY_S):
+    pause_s = EVERY_S
+    while not stopping.wait(pause_s):
+        began_s = monotonic_s()
         autoscaler.step()
+        pause_s = max(EVERY_S, SPARING * (monotonic_s() - began_s))
     autoscaler.stop()
     return 0
 

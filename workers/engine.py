@@ -72,7 +72,7 @@ class LeasedWorker(Worker):
         alive = WorkerBeat(
             services.fleet, services.settings, services.owner, services.leases, lambda: not self._takes_jobs
         )
-        told = Looper("worker beat", alive.step, 0)
+        told = Looper("worker beat", alive.step, 0.1)
         told.start()
         beat = self.loop.create_task(self._beat_on())
         try:

@@ -11,16 +11,25 @@ from core.logging import get_logger
 from core.scaling import restart_after_s
 
 QUICK_S = 5.0
+STARTING_S = 20.0  # who has said nothing for so long is not waited for
+_LEFT = (0, -signal.SIGUSR1, -signal.SIGUSR2)
 log = get_logger(__name__)
 
 
 @dataclass(slots=True)
 class Member:
-    """`leaving`: it was told to end its jobs and go."""
+    """`leaving`: it was told to end its jobs and go. `told`: it was so once; told to stay after all, it may have been
+    on its way out."""
 
     process: "subprocess.Popen[bytes]"
     started_s: float
     leaving: bool = False
+    told: bool = False
+
+    @property
+    def died(self) -> bool:
+        """It ended, and not because it was told to."""
+        return not self.told or self.process.returncode not in _LEFT
 
 
 class WorkerProcesses:
@@ -46,7 +55,7 @@ class WorkerProcesses:
         """Take note of those that have ended; who died gets a pause before another takes its place."""
         for one in [member for member in self._members if member.process.poll() is not None]:
             self._members.remove(one)
-            if one.leaving:
+            if not one.died:
                 log.info("worker left", worker_pid=one.process.pid)
                 continue
             self._crashes = self._crashes + 1 if now_s - one.started_s < QUICK_S else 1
@@ -55,18 +64,21 @@ class WorkerProcesses:
             log.warning("worker ended", worker_pid=one.process.pid, code=one.process.returncode, another_in_s=pause_s)
 
     def resize(self, target: int, most: int, now_s: float, busy: Mapping[int, int]) -> None:
-        """Towards so many; those that are still leaving count against `most`. `busy`: jobs by process id."""
+        """Towards so many; those that are still leaving count against `most`. `busy`: jobs of those that are up, by
+        process id. No more start beside each other than there are cores: all of them would be up later."""
         for one in self._members:
             if one.leaving and self.count < target:
                 one.leaving = False
                 _tell(one, signal.SIGUSR1)
-        while self.count < target and len(self._members) < most and now_s >= self._rests_until_s:
+        starting = sum(one.process.pid not in busy and now_s - one.started_s < STARTING_S for one in self._members)
+        room = min(target - self.count, most - len(self._members), (os.cpu_count() or 1) - starting)
+        for _ in range(room if now_s >= self._rests_until_s else 0):
             self._start(now_s)
         staying = sorted(
             (one for one in self._members if not one.leaving), key=lambda one: busy.get(one.process.pid, 0)
         )
         for one in staying[: max(0, self.count - target)]:
-            one.leaving = True
+            one.leaving = one.told = True
             _tell(one, signal.SIGUSR2)
 
     def stop(self) -> None:

@@ -32,6 +32,8 @@ from sql.figures import FiguresFollower
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
 from storage.store import Store, open_store
+from workers.arrivals import EVERY_S as ARRIVALS_EVERY_S
+from workers.arrivals import ArrivalCounting
 from workers.cancelling import LostCancels
 from workers.delivering import EVERY_S as WEBHOOKS_EVERY_S
 from workers.delivering import PRUNE_EVERY_S, DeliveryPruning, WebhookDelivery
@@ -136,6 +138,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             Looper("content expiry", ContentExpiry(database, storage).step, AUDIO_EVERY_S),
             Looper("flights", FlightSweep(database, queue, catalog, owner).step, SWEEP_EVERY_S),
             Looper("call figures", CallMeasuring(database, queue, owner).step, MEASURE_EVERY_S),
+            Looper("arrivals", ArrivalCounting(database, queue, owner).step, ARRIVALS_EVERY_S),
             Looper("budgets", BudgetWatch(database, queue, catalog, owner).step, WATCH_EVERY_S),
             Looper("cache", CacheEviction(database, catalog).step, EVICT_EVERY_S),
         ):

@@ -116,6 +116,27 @@ PROBLEM = _object(
         "problems": [{"field": "temprature", "message": "this field is not known here"}],
     },
 )  # fmt: skip
+AMOUNT: Schema = {"type": "number", "minimum": 0}
+PERHAPS: Schema = {"type": ["number", "null"]}
+POOL_DEMAND = _object(
+    {
+        "slots": WHOLE, "workers": WHOLE, "reason": TEXT, "reactive_slots": WHOLE,
+        "predicted_slots": {"type": ["integer", "null"], "description": "by the forecast; null without one"},
+        "ready": WHOLE, "running": WHOLE, "ready_service_s": AMOUNT, "oldest_wait_s": AMOUNT, "arrivals_per_s": AMOUNT,
+        "service_s": AMOUNT, "forecast_per_s": PERHAPS,
+        "ceiling": {"type": ["number", "null"], "description": "jobs that providers let run at once; null: any number"},
+        "busy_ago_s": {"type": ["number", "null"], "description": "null: nothing ran lately, or nobody knows"},
+        "live_workers": WHOLE, "full_workers": WHOLE, "work": {"type": "array", "items": ANY},
+    },
+)  # fmt: skip
+DEMAND = _object(
+    {
+        "at": TIME, "slots": WHOLE, "workers": {"type": "integer", "description": "of those that take all pools"},
+        "pools": _object({"text": _ref("PoolDemand"), "speech": _ref("PoolDemand")}), "slots_per_worker": WHOLE,
+        "target_wait_s": AMOUNT, "cool_down_s": AMOUNT,
+        "fleet": {"anyOf": [{"type": "array", "items": ANY}, {"type": "null"}], "description": "null: Redis is away"},
+    },
+)  # fmt: skip
 COMPONENTS: dict[str, Schema] = {
     "Usage": USAGE,
     "Result": RESULT,
@@ -132,6 +153,8 @@ COMPONENTS: dict[str, Schema] = {
     "OpenAiError": OPENAI_ERROR,
     "Link": _object({"url": TEXT, "expires_at": TIME}),
     "Problem": PROBLEM,
+    "PoolDemand": POOL_DEMAND,
+    "Demand": DEMAND,
 }
 # By method and path: the answers whose shape is said, by status.
 ANSWERS: dict[tuple[str, str], dict[str, str]] = {
@@ -158,6 +181,7 @@ ANSWERS: dict[tuple[str, str], dict[str, str]] = {
     ("get", "/v1/webhook-endpoints/{endpoint_id}/deliveries"): {"200": "WebhookDeliveryPage"},
     ("get", "/v1/webhook-deliveries"): {"200": "WebhookDeliveryPage"},
     ("post", "/v1/webhook-deliveries/{delivery_id}/redeliver"): {"202": "WebhookDelivery"},
+    ("get", "/v1/autoscaling"): {"200": "Demand"},
     ("get", "/v1/webhook-secret"): {"200": "WebhookSecret"},
     ("post", "/v1/webhook-secret/rotate"): {"200": "WebhookSecret"},
 }

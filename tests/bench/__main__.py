@@ -18,6 +18,7 @@ BENCHES = {
     "cache": "tests.bench.cache",
     "batch": "tests.bench.batch",
     "sse": "tests.bench.sse",
+    "autoscale": "tests.bench.autoscale",
 }
 
 

@@ -251,6 +251,20 @@ def test_a_killed_up_takes_its_programs_along_and_the_next_starts() -> None:
         shutil.rmtree(place, ignore_errors=True)
 
 
+def test_bounds_that_cannot_be_held_are_named(tmp_path: Path) -> None:
+    for wrong, said in (
+        (("producer.cli", "up", "--min-workers", "3", "--max-workers", "2"), "--min-workers 3 is more than"),
+        (("workers.autoscaling", "--min", "3", "--max", "2"), "--min 3 and --max 2"),
+        (("workers.autoscaling", "--url", "factory.example"), "begins with http"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", *wrong],
+            cwd=tmp_path, env=clean_environment(), capture_output=True, text=True, timeout=30, check=False,
+        )  # fmt: skip
+        assert done.returncode == 2
+        assert said in done.stderr
+
+
 def test_nothing_running_is_said(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "producer.cli", "env"],

@@ -23,6 +23,7 @@ LOADS = st.builds(
     CEILINGS,
     st.one_of(st.none(), st.floats(0, 1000)),
     st.one_of(st.none(), st.floats(0, 200)),
+    st.one_of(st.none(), st.floats(0, 2000)),
 )
 
 
@@ -76,10 +77,11 @@ def test_work_at_its_limit_asks_for_no_slots_that_could_only_wait() -> None:
 
 
 def test_a_forecast_raises_the_number_and_never_lowers_it() -> None:
-    ahead = demand_of(Load([work(running=2)], 0.0, 0.5, forecast_per_s=40), RULE)
-    assert (ahead.slots, ahead.reactive, ahead.predicted) == (20, 2, 20)
-    assert "expected" in ahead.reason
-    assert demand_of(Load([work(running=2)], 0.0, 0.5, forecast_per_s=0), RULE).slots == 2
+    ahead = demand_of(Load([work(running=2)], 0.0, 0.5, forecast_per_s=50, forecast_slots=25), RULE)
+    assert (ahead.slots, ahead.reactive, ahead.predicted) == (25 + 2 * 5, 2, 35), "with room for chance"
+    assert "50 jobs a second are expected" in ahead.reason
+    assert demand_of(Load([work(running=2)], 0.0, 0.5, forecast_slots=0), RULE).slots == 2
+    assert demand_of(Load([], 0.0, 0.5, busy_ago_s=math.inf, forecast_slots=0.01), RULE).slots == 0
 
 
 @given(LOADS)

@@ -129,6 +129,21 @@ async def test_a_stopping_worker_lets_its_jobs_finish(hands: Hands) -> None:
     assert (job["status"], job["attempts"]) == ("completed", 1)
 
 
+async def test_a_worker_that_leaves_ends_its_jobs_however_long_they_take_and_takes_no_more(hands: Hands) -> None:
+    worker = await hands.start_worker()
+    first = await hands.submit("gpt-6-luna@slow=2.5")
+    await hands.until_called(first)
+    worker.send_signal(signal.SIGUSR2)
+    worker.send_signal(signal.SIGUSR1)
+    second = await hands.submit("gpt-6-luna@slow=2.5")
+    await hands.until_called(second)
+    worker.send_signal(signal.SIGUSR2)
+    third = await hands.submit("gpt-6-luna@slow=2.5")
+    assert await worker.wait() == 0, "kept once, it left the second time"
+    jobs = [await load_job(hands.services, hands.caller, job_id) for job_id in (first, second, third)]
+    assert [(job["status"], job["attempts"]) for job in jobs] == [("completed", 1), ("completed", 1), ("queued", 0)]
+
+
 async def test_a_stopping_worker_puts_back_what_takes_too_long_without_counting(hands: Hands) -> None:
     worker = await hands.start_worker()
     job_id = await hands.submit("gpt-6-luna@hang:1")

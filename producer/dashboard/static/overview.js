@@ -15,6 +15,7 @@ export function show(root) {
   const queue = queueCard();
   const workers = h('div.list');
   const wanted = h('div.end.muted');
+  const demand = h('div.said-by');
   const providers = h('div.list');
   const cost = h('div.list');
   root.append(
@@ -22,7 +23,7 @@ export function show(root) {
     notes, tiles,
     h('div.grid', {},
       queue.node,
-      h('section.card.wide', {}, h('header.card-head', {}, h('h2', {}, 'Workers and what they run'), wanted), workers),
+      h('section.card.wide', {}, h('header.card-head', {}, h('h2', {}, 'Workers and what they run'), wanted), workers, demand),
       h('section.card.third', {}, h('header.card-head', {}, h('h2', {}, 'Providers'), h('a.end', {href: '#/providers'}, 'All')), providers),
       h('section.card', {}, h('header.card-head', {}, h('h2', {}, 'Cost today'), h('a.end', {href: '#/cost'}, 'All')), cost),
     ),
@@ -34,7 +35,7 @@ export function show(root) {
     if (name === 'work' || name === 'cost') drawTiles(tiles, seen);
     if (name === 'work') queue.now(value);
     if (name === 'work' || name === 'fleet') drawWorkers(workers, seen);
-    if (name === 'fleet') put(wanted, `The work asks for ${plural(value.wanted, 'worker')}`);
+    if (name === 'fleet') drawDemand(wanted, demand, value);
     if (name === 'providers') drawProviders(providers, value);
     if (name === 'cost') drawCost(cost, value);
   }));
@@ -119,6 +120,13 @@ function drawWorkers(place, {work, fleet}) {
     return;
   }
   keyed(place, rows, (one) => one.name, workerRow);
+}
+
+// Why so many workers: the figures behind the number, by pool.
+function drawDemand(wanted, place, fleet) {
+  put(wanted, `The work asks for ${plural(fleet.wanted, 'worker')}`);
+  put(place, Object.entries(fleet.pools).map(([pool, one]) => h('div', {}, `${pool}: ${plural(one.slots, 'slot')}, ${one.reason}`,
+    one.predicted_slots !== null && one.predicted_slots > one.reactive_slots && ` (${count(one.reactive_slots)} now, ${count(one.predicted_slots)} expected)`)));
 }
 
 function workerRow(one) {

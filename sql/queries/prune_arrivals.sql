@@ -1,0 +1,1 @@
+DELETE FROM factory.arrivals WHERE quarter < $1::timestamptz

@@ -1,0 +1,1 @@
+SELECT min(quarter) AS first, max(quarter) AS last FROM factory.arrivals

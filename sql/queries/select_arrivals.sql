@@ -1,0 +1,1 @@
+SELECT quarter, kind, jobs, busiest FROM factory.arrivals WHERE quarter = ANY($1::timestamptz[])

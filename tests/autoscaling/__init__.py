@@ -1,0 +1,1 @@
+"""The number of workers, over real processes and in simulation."""

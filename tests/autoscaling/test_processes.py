@@ -1,0 +1,37 @@
+"""Workers come and go with the work, as real processes, and no job notices."""
+
+import asyncio
+
+from core.settings import Settings
+from producer.composition import Services
+from tests.api.conftest import serving
+from tests.autoscaling.fleet import add_models, autoscaled, run_burst
+
+QUICK, LONG = "gpt-6-luna@slow=0.5", "gpt-6-luna@slow=6"
+COOL_DOWN_S = 2.0
+
+
+async def test_a_burst_is_met_and_workers_leave_without_disturbing_a_job(
+    settings: Settings, services: Services
+) -> None:
+    """Other tests share the machine's cores: when the new workers work is `scripts/bench autoscale`'s to hold."""
+    await add_models(services, (QUICK, 1000, 600), (LONG, 1, 6500))
+    arguments = ("--min", "1", "--max", "3", "--slots", "5", "--cool-down", str(COOL_DOWN_S))
+    async with serving(services) as url, autoscaled(settings, services, url, *arguments) as scaled:
+        await scaled.until_workers(1)
+        bursting = asyncio.create_task(run_burst(scaled, QUICK, 160, COOL_DOWN_S))
+        await scaled.until(lambda: bool(scaled.said("scaling")))
+        long = await scaled.submit(LONG, 6)
+        burst = await bursting
+        await scaled.until_over(long, 20)
+        assert [*burst.disturbed, *await scaled.disturbed(long)] == []
+        assert burst.most == 3
+        assert burst.started_s < 5
+        assert burst.waits_s[-1] < settings.target_wait_s
+        up, down = scaled.said("scaling")[0], scaled.said("scaling")[-1]
+        assert up["workers"] == 1
+        assert "ready" in up["reason"]
+        assert down["to"] == 1
+        assert "enough" in down["reason"]
+        assert not scaled.said("worker ended")
+    assert scaled.process.returncode == 0
