@@ -24,7 +24,7 @@ export function chart(draw) {
 function niceTop(value) {
   if (value <= 4) return 4;
   const size = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 2.5, 4, 5, 8, 10].map((step) => step * size).find((top) => top >= value);
+  return [1, 2, 4, 6, 8, 10].map((step) => step * size).find((top) => top >= value);
 }
 
 function timeTicks(from, to, width) {

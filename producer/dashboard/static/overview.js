@@ -75,8 +75,10 @@ function queueCard() {
   let work = null;
   const draw = (name, show, tick) => (width) => (data ? lines({
     series: POOLS.map((pool) => ({name: pool, cls: `s-${pool}`, points: pointsOf(pool, name)})),
-    from: Date.now() - minutes * 60000, to: Date.now(), gapMs: Math.max(25000, data.step_s * 2500), show, tick,
+    from: begin(), to: Date.now(), gapMs: Math.max(25000, data.step_s * 2500), show, tick,
   }, width) : h('div'));
+  // A house that is new shows what there is, five minutes at least.
+  const begin = () => Math.max(Date.now() - minutes * 60000, Math.min(Date.now() - 300000, ...data.data.map((one) => Date.parse(one.at))));
   const pointsOf = (pool, name) => {
     const points = data.data.filter((one) => one.pool === pool).map((one) => [Date.parse(one.at), one[name] ?? 0]);
     const now = work?.pools?.[pool];
