@@ -3,7 +3,7 @@ import {h} from './dom.js';
 
 const whole = new Intl.NumberFormat('en');
 
-export const NONE = '–';
+const NONE = '–';
 export const count = (value) => (value === null || value === undefined ? NONE : whole.format(value));
 export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 
@@ -42,7 +42,8 @@ export const bytes = (value) =>
 export const between = (from, to) => (from && to ? Date.parse(to) - Date.parse(from) : null);
 
 export const clock = (at, seconds = true) =>
-  new Date(at).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', ...(seconds ? {second: '2-digit'} : {}), hour12: false});
+  new Date(at).toLocaleTimeString([],
+    {hour: '2-digit', minute: '2-digit', ...(seconds ? {second: '2-digit'} : {}), hour12: false});
 
 export const moment = (at) => (at ? `${new Date(at).toLocaleDateString('en-CA')} ${clock(at)}` : NONE);
 
