@@ -7,7 +7,7 @@ there.
 import asyncio
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -25,6 +25,7 @@ ALIVE_S = 15.0
 BEAT_S = 4.0
 LEARNED_S = 60.0
 PATIENCE_S = 1.0
+_LAST_LOOK_S = 0.2
 
 
 @dataclass(slots=True)
@@ -118,8 +119,7 @@ class Limiter:
         if time.monotonic() < self._away_until:
             return None
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                found = await self._scripts[script](keys=keys, args=args)
+            found = await _within_patience(self._scripts[script](keys=keys, args=args))
         except (RedisError, OSError, TimeoutError) as error:
             if not self._away_until:
                 get_logger(__name__).warning("limits by this process alone", error=type(error).__name__)
@@ -159,6 +159,18 @@ class Limiter:
         if name not in self._shares:
             self._shares[name] = _Share(Window(self._window_s), Window(self._window_s))
         return self._shares[name]
+
+
+async def _within_patience(asked: Awaitable[Any]) -> Any:
+    """Raises TimeoutError. After a time in which this process itself stood still, what came meanwhile is read first:
+    that is no sign that Redis is away."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(PATIENCE_S) as patience:
+        last_look = loop.call_later(PATIENCE_S - _LAST_LOOK_S, lambda: patience.reschedule(loop.time() + _LAST_LOOK_S))
+        try:
+            return await asked
+        finally:
+            last_look.cancel()
 
 
 def _dimensions(limits: Limits, share: _Share, requests: int, tokens: int) -> list[tuple[str, Window, int, int]]:

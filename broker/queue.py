@@ -158,6 +158,11 @@ class JobQueue:
             counts: list[int] = await pipeline.execute()
         return counts
 
+    async def place_of(self, job_id: UUID, pool: str, project: UUID) -> int | None:
+        """Its place in its project's line, the first is 1; None while it is in none."""
+        rank: int | None = await self._redis.zrank(f"{PREFIX}ready:{pool}:{project}", str(job_id))
+        return None if rank is None else rank + 1
+
     async def depth(self) -> int:
         """Jobs in Redis: in line, delayed and running."""
         found: int = await cast("Any", self._redis.hlen(_JOBS))

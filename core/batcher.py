@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, TypeVar
 
+from core.metrics import BATCHES, observe
+
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
 
@@ -15,7 +17,7 @@ class Batcher(Generic[Item, Answer]):
 
     Nobody waits for others to come: a lone item is written at once. The bound on delay is the duration of the
     writes under way, the bound on size is `most`. When `is_about_one` says that an error is some item's own fault, the
-    group is split until that item stands alone with its error and the others are written.
+    group is split until that item stands alone with its error and the others are written. `name`: in the metrics.
     """
 
     def __init__(
@@ -25,9 +27,11 @@ class Batcher(Generic[Item, Answer]):
         is_about_one: Callable[[Exception], bool],
         most: int = 500,
         at_once: int = 2,
+        name: str = "other",
     ) -> None:
         self._write = write
         self._most = most
+        self._name = name
         self._at_once = at_once
         self._is_about_one = is_about_one
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
@@ -60,6 +64,7 @@ class Batcher(Generic[Item, Answer]):
     async def _write_some(self) -> None:
         group = [self._waiting.popleft() for _ in range(min(self._most, len(self._waiting)))]
         if group:
+            observe(BATCHES, len(group), self._name)
             await self._settle(group)
 
     async def _settle(self, group: list[tuple[Item, asyncio.Future[Answer]]]) -> None:

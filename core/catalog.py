@@ -198,6 +198,11 @@ class Catalog:
             paused=paused,
         )
 
+    def name_of(self, project_id: UUID) -> str:
+        """A project's name; of one that was just made, its id."""
+        project = self.projects.get(project_id)
+        return project.name if project else str(project_id)
+
     def find_alias(self, name: str, project_id: UUID | None) -> Alias | None:
         """A project's own meaning of an alias goes before everybody's."""
         own = self.aliases.get((name, project_id)) if project_id else None

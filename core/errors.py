@@ -9,6 +9,7 @@ FactoryError
 ├── NotFound                  not_found              404
 ├── Conflict                  conflict               409
 │   └── IdempotencyConflict   idempotency_key_reused 422
+├── ContentDeleted            content_deleted        410   what an Idempotency-Key made is there no longer
 ├── RateLimited               rate_limited           429   a project's own limit; says when to come again
 ├── RequestTimeout            request_timeout        408   the body did not come in time
 ├── BodyTooLarge              body_too_large         413
@@ -110,6 +111,12 @@ class IdempotencyConflict(FactoryError):
     code = "idempotency_key_reused"
     status = 422
     title = "This Idempotency-Key was used with another body"
+
+
+class ContentDeleted(FactoryError):
+    code = "content_deleted"
+    status = 410
+    title = "What was asked and answered here is deleted"
 
 
 class RateLimited(FactoryError):

@@ -38,6 +38,11 @@ class Limits:
         found = {name: said.get(name) for name in ("requests_per_minute", "tokens_per_minute", "concurrency")}
         return cls(**{name: value for name, value in found.items() if type(value) is int and value >= 1})
 
+    def minutes_for(self, requests: int, tokens: int) -> int | None:
+        """In how many minutes so much is admitted, rounded up. None: nothing is limited by the minute."""
+        asked = ((requests, self.requests_per_minute), (tokens, self.tokens_per_minute))
+        return max((math.ceil(count / limit) for count, limit in asked if limit), default=None)
+
     def share(self, processes: int) -> "Limits":
         """The part of one process of so many, at least 1."""
 

@@ -126,6 +126,7 @@ def present_batch(row: Mapping[str, Any]) -> dict[str, Any]:
         "sequence": row["seq"],
         "created_at": row["created_at"],
         "finished_at": row["finished_at"],
+        "content_deleted_at": row["content_deleted_at"],
         "metadata": row["metadata"],
         "urls": {"self": place}
         | {part: f"{place}/{part}" for part in ("events", "results", "errors", "cancel", "retry-failed")},

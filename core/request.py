@@ -21,6 +21,7 @@ AUDIO_TYPES = {
 }
 JOINABLE_FORMATS = frozenset({"mp3", "opus", "flac", "wav", "pcm"})
 EFFORTS = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+KEY = r"^[A-Za-z0-9_-]{1,100}$"
 
 
 class Kind(StrEnum):
@@ -148,7 +149,7 @@ class JobRequest(Shape):
     deadline_s: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = None
     run_at: Annotated[datetime, Field(strict=False)] | None = None
     cache: Literal["use", "refresh", "off"] = "use"
-    key: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")] | None = None
+    key: Annotated[str, Field(pattern=KEY)] | None = None
     after: Annotated[list[str], Field(max_length=1000)] = []
     metadata: dict[str, Any] = {}
     webhook_url: Annotated[str, Field(min_length=1, max_length=2000)] | None = None

@@ -1,13 +1,13 @@
 """`python -m producer`: the HTTP API."""
 
 import asyncio
-import gc
 import secrets
 import signal
 import sys
 
 import uvloop
 
+from core.collecting import collect_seldom
 from core.errors import ConfigurationError
 from core.logging import get_logger, set_up_logging
 from core.looper import Looper
@@ -26,9 +26,7 @@ async def serve() -> None:
     async with open_services(settings) as services:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _noted)  # uvicorn raises a signal again once it has stopped for it
-        gc.collect()
-        gc.freeze()
-        gc.set_threshold(50_000, 20, 100)  # a full collection stops two thousand subscribers for 0.3 s: seldom, then
+        collect_seldom()
         samples = Looper("queue samples", QueueSampling(services, secrets.token_hex(6)).step, EVERY_S)
         samples.start()
         get_logger(__name__).info("api starting", url=f"http://{settings.host}:{settings.port}")

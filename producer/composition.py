@@ -1,5 +1,6 @@
 """What the API and the command line are made of, wired once."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from broker.wakeups import CANCELS, Wakeups
 from core.health import BreakerRule
 from core.looper import Looper
 from core.settings import Settings, has_provider_keys, require_urls
+from core.tracing import Tracing, open_tracing
 from producer.closing import Closing
 from producer.feeds import BatchFeed, JobFeed
 from producer.intake.intake import EVERY_S as INTAKE_EVERY_S
 from producer.intake.intake import Intake
 from producer.limiting import ProjectLimits
+from producer.looking import Looks
 from producer.project_events import ProjectFeeds
 from producer.reserving import Reserver
 from producer.submit import Submitter
@@ -43,10 +46,12 @@ class Services:
     fleet: FleetBoard
     figures: FiguresFollower
     storage: Store
+    looks: Looks
     job_feed: JobFeed
     batch_feed: BatchFeed
     project_feeds: ProjectFeeds
     closing: Closing
+    tracing: Tracing
 
 
 @asynccontextmanager
@@ -54,6 +59,8 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
     """Connect to Postgres and Redis. Raises ConfigurationError that says what to set."""
     database_url, redis_url = require_urls(settings)
     async with AsyncExitStack() as stack:
+        tracing = open_tracing(settings, "api")
+        stack.push_async_callback(asyncio.to_thread, tracing.close)
         database = await open_pool(
             database_url, max_size=settings.database_pool_size, statement_cache=settings.database_statement_cache
         )
@@ -94,6 +101,7 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             Reserver(database, catalog, figures),
             allowed=settings.webhooks_allowed,
             emulated=settings.emulator_url is not None and not has_provider_keys(),
+            tracing=tracing,
         )
         intake = Intake(database, submitter, limits, wakeups, storage, settings.max_body_mb)
         stack.push_async_callback(intake.stop)
@@ -114,8 +122,10 @@ async def open_services(settings: Settings) -> AsyncIterator[Services]:
             fleet=FleetBoard(redis),
             figures=figures,
             storage=storage,
+            looks=Looks(database),
             job_feed=job_feed,
             batch_feed=batch_feed,
             project_feeds=project_feeds,
             closing=closing,
+            tracing=tracing,
         )

@@ -5,6 +5,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from contextvars import ContextVar
 from itertools import islice
+from typing import NamedTuple
 from uuid import UUID
 
 from broker.limits import Limiter
@@ -15,7 +16,23 @@ from sql.following import CatalogFollower
 
 SHOWN: ContextVar[dict[str, str] | None] = ContextVar("limit_headers", default=None)
 PAGE = 1000
+PORTIONS = 12
 _WORDS = {"requests": "requests_per_minute", "tokens": "tokens_per_minute"}
+
+
+class Asked(NamedTuple):
+    """Of a project's limits."""
+
+    requests: int = 0
+    tokens: int = 0
+
+    def beyond(self, had: "Asked") -> "Asked":
+        """What is left of it."""
+        return Asked(max(0, self.requests - had.requests), max(0, self.tokens - had.tokens))
+
+
+class LargerThanLimit(RequestRefused):
+    """At once it would never have room."""
 
 
 class ProjectLimits:
@@ -39,7 +56,7 @@ class ProjectLimits:
     async def admit_counted(
         self, project_id: UUID, requests: int, tokens: int, parts: Iterable[tuple[UUID, int]]
     ) -> None:
-        """`admit`, where the tokens of each job are counted already: in all, and in parts."""
+        """`admit`, where the tokens of each job are counted already: in all, and in parts. Raises LargerThanLimit."""
         edge = self._edge_of(project_id)
         if not edge:
             return
@@ -61,6 +78,21 @@ class ProjectLimits:
             while page := {str(job_id): count for job_id, count in islice(left, PAGE)}:
                 await self._limiter.remember(answer, page)
 
+    async def admit_part(self, project_id: UUID, asked: Asked) -> tuple[Asked, float]:
+        """What there is room for now, and in how many seconds it is worth asking for the rest. It is
+        taken in twelfths of a minute's room, so that what is left of a minute is taken too."""
+        edge, taken = self._edge_of(project_id), Asked()
+        scope = Scope(project_scope(project_id), edge)
+        while edge and taken != asked:
+            left = asked.beyond(taken)
+            requests = min(left.requests, _portion(edge.requests_per_minute, left.requests))
+            tokens = min(left.tokens, _portion(edge.tokens_per_minute, left.tokens))
+            answer = await self._limiter.take("", [scope], requests=requests, tokens=tokens)
+            if isinstance(answer, Refused):
+                return taken, answer.wait_s or 0.0
+            taken = Asked(taken.requests + requests, taken.tokens + tokens)
+        return asked, 0.0
+
     def _edge_of(self, project_id: UUID) -> Limits:
         project = self._catalog.current.projects.get(project_id)
         limits = Limits.of(project.settings.get("limits")) if project else Limits()
@@ -73,6 +105,10 @@ class ProjectLimits:
             await asyncio.gather(*(self._limiter.settle(str(job_id), 0) for job_id in answered))
 
 
+def _portion(limit: int | None, asked: int) -> int:
+    return asked if limit is None else math.ceil(limit / PORTIONS)
+
+
 def _refuse_larger(limits: Limits, requests: int, tokens: int) -> None:
     """What would never have room."""
     for dimension, asked, limit in (
@@ -82,7 +118,7 @@ def _refuse_larger(limits: Limits, requests: int, tokens: int) -> None:
         if limit is not None and asked > limit:
             about = "" if dimension == "requests" else "about "
             message = f"{about}{asked} {dimension} at once are more than the project's {_WORDS[dimension]} of {limit}"
-            raise RequestRefused.of([Problem(message + "; send less at a time", "jobs" if requests > 1 else None)])
+            raise LargerThanLimit.of([Problem(message + "; send less at a time", "jobs" if requests > 1 else None)])
 
 
 def _show(answer: Taken | Refused) -> None:

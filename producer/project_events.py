@@ -144,7 +144,7 @@ class Tail:
         missing = self.end - place
         if missing > len(self.frames):
             return None
-        return list(self.frames)[len(self.frames) - missing :] if missing else []
+        return [self.frames[place] for place in range(-missing, 0)]
 
 
 class ProjectFeeds:

@@ -13,6 +13,7 @@ from core.clock import utc_now
 from core.credentials import address_of, endpoints_without_credential
 from core.fingerprint import is_asked_at_submit
 from core.health import Board, Health, health_of
+from core.limits import Limits, tokens_asked
 from core.quoting import (
     ASSUMPTIONS,
     Foreseen,
@@ -37,10 +38,12 @@ BREATH = 200  # lines, between which others have their turn
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """Every line, and what the project has. `account` None: it has no budgets."""
+    """Every line, and what the project has. `account` None: it has no budgets. `limit_minutes`: in how many minutes its
+    limits admit the lines, rounded up; None: it has none."""
 
     lines: list[LineQuote]
     account: Account | None
+    limit_minutes: int | None
 
 
 async def make_quote(services: Services, caller: Caller, order: BatchOrder, *, in_batch: bool = True) -> Quote:
@@ -63,9 +66,11 @@ async def make_quote(services: Services, caller: Caller, order: BatchOrder, *, i
         at_rest = [route for route, _ in plan.resting]
         route = next(iter([*plan.routes, *at_rest]), planned)
         lines.append(Foreseen(request, route, planned, same, same in known and is_asked_at_submit(request)))
-    budgets = budgets_of(services.catalog.current.projects.get(caller.project_id))
+    project = services.catalog.current.projects.get(caller.project_id)
+    budgets, limits = budgets_of(project), Limits.of(project.settings.get("limits") if project else None)
     account = await read_account(services.database, caller.project_id, None) if budgets else None
-    return Quote(quote_lines(lines, services.figures.current), account)
+    minutes = limits.minutes_for(len(order.requests), sum(map(tokens_asked, order.requests)))
+    return Quote(quote_lines(lines, services.figures.current), account, minutes)
 
 
 async def _known(services: Services, project_id: UUID, order: BatchOrder, shared: list[bytes | None]) -> set[bytes]:
@@ -115,6 +120,7 @@ def present_quote(
         "max_cost_usd": max_cost_usd,
         "max_cost_is_enough": None if max_cost_usd is None else beyond is None,
         "max_cost_reason": beyond,
+        "limit_minutes": quote.limit_minutes,
         "groups": [
             {"asked": one.asked, "kind": one.kind, "provider": one.provider, "model": one.model} | _present_totals(sums)
             for one, sums in group_quotes(quote.lines)

@@ -33,17 +33,22 @@ async def read_job_with_calls(
 
 async def load_job(services: Services, caller: Caller, job_id: UUID) -> dict[str, Any]:
     """A Job. Raises NotFound, also for a job of another project."""
-    row, calls = await read_job_with_calls(services, caller, job_id)
-    position, eta_s = await expect(services, caller, row) if row["state"] == "queued" else (None, None)
-    return present_job(row, calls, caller.project, position=position, eta_s=eta_s)
+    return await _present(services, caller, *await read_job_with_calls(services, caller, job_id))
 
 
 async def wait_for_job(services: Services, caller: Caller, job_id: UUID, wait_s: float) -> dict[str, Any]:
     """The Job once it is over, or as it is after `wait_s`."""
     row = await wait_for_row(services, caller, job_id, wait_s)
-    if row["state"] in TERMINAL and row["started_at"] is None:  # never called a provider
-        return present_job(row, [], caller.project)
+    if row["started_at"] is None:  # no provider was called yet
+        return await _present(services, caller, row, [])
     return await load_job(services, caller, job_id)
+
+
+async def _present(
+    services: Services, caller: Caller, row: dict[str, Any], calls: list[dict[str, Any]]
+) -> dict[str, Any]:
+    position, eta_s = await expect(services, caller, row) if row["state"] == "queued" else (None, None)
+    return present_job(row, calls, caller.project, position=position, eta_s=eta_s)
 
 
 async def wait_for_row(services: Services, caller: Caller, job_id: UUID, wait_s: float) -> dict[str, Any]:
@@ -53,7 +58,7 @@ async def wait_for_row(services: Services, caller: Caller, job_id: UUID, wait_s:
     with services.wakeups.waiting_for(job_id) as changed:
         while True:
             changed.clear()
-            row = await read_job(services.database, job_id, caller.project_id)
+            row = await services.looks.read_job(job_id, caller.project_id)
             if row is None:
                 raise NotFound
             left_s = 0.0 if services.closing.begun else until - time.monotonic()

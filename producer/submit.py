@@ -1,9 +1,8 @@
 """The only writer of new jobs: check, remember in Postgres, then hand over to Redis."""
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -11,9 +10,10 @@ from uuid import UUID
 from redis.exceptions import RedisError
 
 from broker.queue import JobQueue, Ticket, pool_of, score_of
+from core import metrics
 from core.batcher import Batcher
 from core.clock import utc_now
-from core.errors import BudgetReached, Forbidden, IdempotencyConflict, Problem, RequestRefused
+from core.errors import BudgetReached, FactoryError, Forbidden, Problem, RequestRefused
 from core.explaining import why_no_route
 from core.fingerprint import CacheUse, cache_use, is_asked_at_submit
 from core.health import Health
@@ -22,18 +22,19 @@ from core.jsonio import dump_json
 from core.logging import get_logger
 from core.outbound import Allowed, check_webhook_url
 from core.request import JobRequest
+from core.tracing import Tracing
+from producer.idempotency import Claim, Idempotency, claim_keys, find_earlier, give_back_keys
 from producer.limiting import ProjectLimits
 from producer.reserving import Reserver
 from sql.batches import select_batch_queue
 from sql.cache import answer_from_cache, find_cached, forget_entry, select_cached_audio
 from sql.following import CatalogFollower
-from sql.jobs import OpenJob, claim_idempotency_key, insert_jobs
+from sql.jobs import OpenJob, insert_jobs
 from sql.patience import is_about_one
 from sql.pool import Database
 from sql.statements import Executor
 from storage.store import Store
 
-KEY_LIFE = timedelta(hours=24)
 PAGE = 1000
 
 
@@ -62,11 +63,11 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class Idempotency:
-    """The caller's key and the whole body it came with."""
+class _Submission:
+    """A row to be made, and the idempotency key that it came with."""
 
-    key: str
-    body: bytes
+    row: Mapping[str, Any]
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +77,6 @@ class _Made:
     rows: Sequence[Mapping[str, Any]]
     at: datetime
     refused: Mapping[UUID, BudgetReached]
-
-    def raise_if_refused(self) -> None:
-        for refusal in self.refused.values():
-            raise refusal
 
 
 class Submitter:
@@ -96,6 +93,7 @@ class Submitter:
         *,
         allowed: Allowed,
         emulated: bool,
+        tracing: Tracing,
     ) -> None:
         """`allowed`: what `webhook_url` may name beside the open internet. `emulated`: shipped endpoints are served by
         the emulator, so its answers are looked for."""
@@ -107,8 +105,9 @@ class Submitter:
         self._reserver = reserver
         self._allowed = allowed
         self._emulated = emulated
-        self._batcher: Batcher[Mapping[str, Any], BudgetReached | None] = Batcher(
-            self._submit_group, is_about_one=is_about_one
+        self._tracing = tracing
+        self._batcher: Batcher[_Submission, UUID | FactoryError] = Batcher(
+            self._submit_group, is_about_one=is_about_one, name="submit"
         )
 
     async def submit(
@@ -126,38 +125,41 @@ class Submitter:
         self.check(caller, request, now)
         job_id = new_id()
         row = self._row(caller, request, job_id) | {"sent_hash": sent_hash.hex() if sent_hash else None}
-        if idempotency is None:
-            await self._limits.admit(caller.project_id, {job_id: request})
-            await self._add(row)
-            return job_id
-        async with self._database.acquire() as connection, connection.transaction():
-            answer = await claim_idempotency_key(
-                connection, caller.project_id, *_hashes(idempotency), job_id, None, now + KEY_LIFE, now
-            )
-            if answer.request_hash != _hashes(idempotency)[1]:
-                raise IdempotencyConflict
-            if answer.job_id is not None and answer.job_id != job_id:
-                return answer.job_id
-            await self._limits.admit(caller.project_id, {job_id: request})
-            made = await self._insert(connection, [row])
-            made.raise_if_refused()
-        await self._hand_over(made.rows, made.at)
-        return job_id
+        claim = Claim.of(caller.project_id, idempotency, job_id) if idempotency else None
+        if claim is not None and self._limits.holds(caller.project_id):  # a repeat takes nothing of them
+            earlier = await find_earlier(self._database, claim, now)
+            if earlier is not None:
+                return earlier
+        await self._limits.admit(caller.project_id, {job_id: request})
+        answer = await self._add(_Submission(row, claim))
+        if answer != job_id:
+            await self._limits.give_back(caller.project_id, [job_id])
+        return answer
 
-    async def _add(self, row: Mapping[str, Any]) -> None:
-        if (refused := await self._batcher.add(row)) is not None:
-            raise refused
+    async def _add(self, submission: _Submission) -> UUID:
+        answer = await self._batcher.add(submission)
+        if isinstance(answer, FactoryError):
+            raise answer
+        return answer
 
-    async def _submit_group(self, rows: Sequence[Mapping[str, Any]]) -> list[BudgetReached | None]:
-        """Concurrent submits share a look into the cache, an INSERT and a hand-over. Who has no money left is refused
-        alone."""
-        if any(row["reserved_usd"] is not None for row in rows):
+    async def _submit_group(self, group: Sequence[_Submission]) -> list[UUID | FactoryError]:
+        """Concurrent submits share the claim of their keys, a look into the cache, an INSERT and a hand-over. Who has
+        no money left is refused alone."""
+        claims = [one.claim for one in group if one.claim is not None]
+        answers: dict[UUID, UUID | FactoryError] = {one.row["id"]: one.row["id"] for one in group}
+        if claims or any(one.row["reserved_usd"] is not None for one in group):
             async with self._database.acquire() as connection, connection.transaction():
+                if claims:
+                    answers |= await claim_keys(connection, claims, utc_now())
+                rows = [one.row for one in group if answers[one.row["id"]] == one.row["id"]]
                 made = await self._insert(connection, rows)
+                if gone := [one for one in claims if one.job_id in made.refused]:
+                    await give_back_keys(connection, gone)
         else:
-            made = await self._insert(self._database, rows)
+            made = await self._insert(self._database, [one.row for one in group])
         await self._hand_over(made.rows, made.at)
-        return [made.refused.get(row["id"]) for row in rows]
+        refused: Mapping[Any, BudgetReached] = made.refused  # also of those who repeat the key of one that is
+        return [refused.get(answer, answer) for answer in answers.values()]
 
     async def retry(self, caller: Caller, earlier: Mapping[str, Any]) -> UUID:
         """A new job that asks the same as a job that is over (a row of `read_job`); `retry_of` names that one. Answers
@@ -167,8 +169,7 @@ class Submitter:
         row = self._row(caller, request, new_id()) | {"retry_of": earlier["id"], "after": _uuids(earlier["after"])}
         job_id: UUID = row["id"]
         await self._limits.admit(caller.project_id, {job_id: request})
-        await self._add(row)
-        return job_id
+        return await self._add(_Submission(row))
 
     def prepare(
         self, caller: Caller, request: JobRequest, batch_id: UUID, line: int, after: Sequence[UUID], now: datetime
@@ -215,6 +216,8 @@ class Submitter:
         await self._forget_lost_audio(db, rows)
         asked = [dict(row) for row in rows if row["fingerprint"]]
         answered = await answer_from_cache(db, asked) if asked else set[UUID]()
+        metrics.count(metrics.CACHE, "submit", "hit", by=len(answered))
+        metrics.count(metrics.CACHE, "submit", "miss", by=len(asked) - len(answered))
         for project_id in {row["project_id"] for row in rows if row["id"] in answered}:
             mine = [row["id"] for row in rows if row["project_id"] == project_id and row["id"] in answered]
             await self._limits.give_back(project_id, mine)
@@ -271,6 +274,7 @@ class Submitter:
             "deadline_s": request.deadline_s,
             "retry_of": None,
             "metadata": request.metadata,
+            "traceparent": self._tracing.traceparent(),
             "reserved_usd": self._reserver.estimate(caller.project_id, request, utc_now()),
             "fingerprint": self._fingerprint(caller, request, in_batch=batch_id is not None),
         }
@@ -322,10 +326,6 @@ class Submitter:
     def _weight_of(self, project_id: UUID) -> int:
         project = self._catalog.current.projects.get(project_id)
         return project.weight if project else 100
-
-
-def _hashes(idempotency: Idempotency) -> tuple[bytes, bytes]:
-    return hashlib.sha256(idempotency.key.encode()).digest(), hashlib.sha256(idempotency.body).digest()
 
 
 def _uuids(ids: Sequence[UUID]) -> str:

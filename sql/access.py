@@ -11,14 +11,16 @@ from sql.statements import Executor, statement
 
 @dataclass(frozen=True, slots=True)
 class FoundKey:
-    """A key in force. `project_id` is None for an operator's key."""
+    """A key in force. `project_id` is None for an operator's key; `seems_unused`: its use is to be noted again."""
 
+    key_hash: bytes
     id: UUID
     prefix: str
     project_id: UUID | None
     scopes: list[str]
     project_name: str | None
     project_active: bool | None
+    seems_unused: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +34,9 @@ def hash_key(key: str) -> bytes:
     return hashlib.sha256(key.encode()).digest()
 
 
-async def find_api_key(db: Executor, key_hash: bytes, now: datetime | None) -> FoundKey | None:
-    """Neither revoked nor expired."""
-    row = await db.fetchrow(statement("find_api_key"), key_hash, now)
-    return FoundKey(**row) if row else None
+async def find_api_keys(db: Executor, hashes: list[bytes], now: datetime | None) -> list[FoundKey]:
+    """Those of them that are neither revoked nor expired."""
+    return [FoundKey(**row) for row in await db.fetch(statement("find_api_keys"), hashes, now)]
 
 
 async def touch_api_key(db: Executor, key_id: UUID) -> None:

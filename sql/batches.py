@@ -14,8 +14,8 @@ from sql.statements import Executor, statement
 
 @dataclass(frozen=True, slots=True)
 class ValidatingBatch:
-    """A batch whose lines are stored and are no jobs yet. With an `endpoint` of OpenAI's they are in a file, whose
-    `storage_key` is None once it was deleted."""
+    """A batch whose lines are stored and are no jobs yet, or that takes them from the batch `retry_of`. With an
+    `endpoint` of OpenAI's they are in a file, whose `storage_key` is None once it was deleted."""
 
     id: UUID
     project_id: UUID
@@ -24,6 +24,7 @@ class ValidatingBatch:
     cache: str | None = None
     expires_at: datetime | None = None
     storage_key: str | None = None
+    retry_of: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ async def count_try(db: Executor, batch_id: UUID) -> int:
 
 
 async def select_validating(db: Executor) -> list[ValidatingBatch]:
-    """The oldest first."""
+    """The oldest first, without those that wait for the limits of their project."""
     return [ValidatingBatch(**row) for row in await db.fetch(statement("select_validating"))]
 
 
@@ -142,6 +143,7 @@ async def select_named_lines(db: Executor, batch_id: UUID, lines: Sequence[int])
 
 
 async def drop_lines(db: Executor, batch_id: UUID) -> None:
+    """They are jobs, or never will be; what they waited for is forgotten too."""
     await db.execute(statement("drop_lines"), batch_id)
 
 
@@ -151,7 +153,7 @@ async def drop_lost_lines(db: Executor, before: UUID) -> None:
 
 
 async def insert_batch_errors(db: Executor, batch_id: UUID, wrong: Sequence[dict[str, Any]]) -> None:
-    """Rows of `line` and `problems`."""
+    """Rows of `line`, `key` and `problems`."""
     await db.execute(statement("insert_batch_errors"), batch_id, wrong)
 
 
@@ -160,11 +162,18 @@ async def select_batch_errors(db: Executor, batch_id: UUID, after_line: int, lim
     return [dict(row) for row in await db.fetch(statement("select_batch_errors"), batch_id, after_line, limit)]
 
 
+async def read_last_line(db: Executor, batch_id: UUID) -> int:
+    """Of its jobs; 0 where it has none."""
+    line: int = await db.fetchval(statement("read_last_line"), batch_id)
+    return line
+
+
 async def select_batch_results(
-    db: Executor, batch_id: UUID, after_line: int, state: str | None, limit: int
+    db: Executor, batch_id: UUID, after_line: int, until_line: int, state: str | None
 ) -> list[dict[str, Any]]:
-    """A page of jobs that are over, in the order of their lines."""
-    rows = await db.fetch(statement("select_batch_results"), batch_id, after_line, state, limit)
+    """Jobs of a stretch of lines that are over, in the order of their lines; a stretch and no limit, as in
+    `select_part_lines`."""
+    rows = await db.fetch(statement("select_batch_results"), batch_id, after_line, until_line, state)
     return [dict(row) for row in rows]
 
 

@@ -12,7 +12,8 @@ from sql.statements import Executor, statement
 @dataclass(frozen=True, slots=True)
 class StartedJob:
     """What a worker gets with the fence. `state` is `cancelling` when somebody asked meanwhile.
-    `deadline_in_s` counts from this start, `running_for_s` from the first one, by the clock of Postgres."""
+    `deadline_in_s` counts from this start, `running_for_s` from the first one, `waited_s` is how long it was due before
+    this start (None after a lost worker), all by the clock of Postgres."""
 
     id: UUID
     project_id: UUID
@@ -29,6 +30,8 @@ class StartedJob:
     created_at: datetime
     deadline_in_s: float | None
     running_for_s: float
+    waited_s: float | None
+    traceparent: str | None
     batch_has_ceiling: bool
 
 

@@ -1,6 +1,5 @@
 """What callers see of jobs and batches. Rows are plain dicts with the statement's columns."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,14 +15,6 @@ async def probe(db: Executor) -> bool:
 async def read_job(db: Executor, job_id: UUID, project_id: UUID) -> dict[str, Any] | None:
     row = await db.fetchrow(statement("read_job"), job_id, project_id)
     return dict(row) if row else None
-
-
-@dataclass(frozen=True, slots=True)
-class QueuePlace:
-    """Jobs of the same project and kind: `ahead` are queued before this one."""
-
-    ahead: int
-    running: int
 
 
 async def select_jobs(
@@ -49,14 +40,14 @@ async def select_jobs(
 
 
 async def select_batch_jobs(
-    db: Executor, batch_id: UUID, project_id: UUID, after_line: int, limit: int
+    db: Executor, batch_id: UUID, project_id: UUID, after_line: int, until_line: int
 ) -> list[dict[str, Any]]:
-    """A page of a batch in the order of its lines."""
-    rows = await db.fetch(statement("select_batch_jobs"), batch_id, project_id, after_line, limit)
+    """A stretch of a batch in the order of its lines."""
+    rows = await db.fetch(statement("select_batch_jobs"), batch_id, project_id, after_line, until_line)
     return [dict(row) for row in rows]
 
 
-async def read_queue_place(db: Executor, project_id: UUID, kind: str, job_id: UUID, now: datetime | None) -> QueuePlace:
-    row = await db.fetchrow(statement("read_queue_place"), project_id, kind, job_id, now)
-    assert row is not None
-    return QueuePlace(**row)
+async def count_running_jobs(db: Executor, project_id: UUID, kind: str) -> int:
+    """Jobs of a project that run now."""
+    running: int = await db.fetchval(statement("count_running_jobs"), project_id, kind)
+    return running

@@ -1,6 +1,7 @@
 """Webhook endpoints, and the outbox of their deliveries. Rows for callers are plain dicts with the statement's columns.
 
-What is to be delivered is written by triggers on `factory.jobs`, in the transaction that ends the job.
+What is to be delivered is written by triggers on `factory.jobs` and `factory.batches`, in the transaction that ends
+the job or batch.
 """
 
 from dataclasses import dataclass
@@ -32,6 +33,7 @@ class ClaimedDelivery:
     secret_number: int
     secret_digest: bytes | None
     old_secret_number: int | None
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,11 +94,6 @@ async def note_webhook_failure(db: Executor, endpoint_id: UUID, now: datetime) -
 async def disable_webhook_endpoint(db: Executor, endpoint_id: UUID, reason: str) -> bool:
     """False when it was off already."""
     return await db.fetchval(statement("disable_webhook_endpoint"), endpoint_id, reason) is not None
-
-
-async def settle_batches(db: Executor, now: datetime | None) -> int:
-    """Look at batches of which jobs have ended; those that are over are told of, once. How many deliveries."""
-    return len(await db.fetch(statement("settle_batches"), now))
 
 
 async def prune_deliveries(db: Executor, before: datetime, most: int) -> int:

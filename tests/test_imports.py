@@ -21,8 +21,8 @@ def loaded_by(statement: str, names: list[str]) -> list[str]:
         ("import core.routing, core.request_checks, core.settings, core.logging, core.failover", DRIVERS),
         ("import producer.cli; producer.cli.main.get_help(__import__('click').Context(producer.cli.main))", DRIVERS),
         ("import adapters.registry", HEAVY),
-        ("import workers.worker, workers.story", HEAVY),
-        ("import producer.api.app, producer.composition", HEAVY),
+        ("import workers.worker, workers.story", [*HEAVY, "opentelemetry.sdk"]),
+        ("import producer.api.app, producer.composition", [*HEAVY, "opentelemetry.sdk"]),
     ],
 )
 def test_an_import_brings_no_more_than_it_needs(statement: str, names: list[str]) -> None:

@@ -5,6 +5,7 @@ import sys
 
 import uvloop
 
+from core.collecting import collect_seldom
 from core.errors import ConfigurationError
 from core.logging import set_up_logging
 from core.parent import follow_parent
@@ -20,6 +21,7 @@ def main() -> int:
         from workers.engine import LeasedWorker
         from workers.worker import worker_options
 
+        collect_seldom()
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             asyncio.set_event_loop(runner.get_loop())
             LeasedWorker(**worker_options(settings)).run()

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from adapters.registry import import_handler, load_handler
 from adapters.splitting import SpokenPart
+from core import metrics
 from core.catalog import Price
 from core.clock import utc_now
 from core.counterfactual import find_preferred, price_directly
@@ -63,6 +64,7 @@ class Line:
 
     ledger: Ledger
     call_id: UUID
+    project: str
     route: Route
     price: Price | None
     preferred_price: Price | None
@@ -101,6 +103,7 @@ class Line:
                 preferred_cost=direct,
             )
         )
+        metrics.count_call(self.route.model, self.project, outcome, duration_ms / 1000, usage, cost)
         get_logger(__name__).info(
             "call",
             provider=self.route.model.provider,
@@ -133,22 +136,24 @@ async def call_provider(
     wanted = wanted or request
     asked_at = time.monotonic()
     try:
-        await services.purse.open(job, request, route)
+        begun = await services.purse.open(job, request, route)
     except JobGone:
         raise FenceLost from None
-    taken = await services.limits.enter(route, request, patience_s)
-    outcome: ProviderAnswer | ProviderError | None = None
-    try:
-        timeout_s = max(1.0, timeout_s - (time.monotonic() - asked_at))
-        line = await _open(services, job, request, route, part.number if part else None, asked, asked_first)
-        call = _call_of(services, line, request, images, timeout_s, part)
-        answered = await _heed(services, line, call, wanted)
-        outcome = answered.answer
-    except ProviderError as error:
-        outcome = error
-        raise
-    finally:
-        await asyncio.shield(services.limits.leave(taken, outcome))
+    with begun:
+        taken = await services.limits.enter(route, request, patience_s)
+        outcome: ProviderAnswer | ProviderError | None = None
+        try:
+            timeout_s = max(1.0, timeout_s - (time.monotonic() - asked_at))
+            line = await _open(services, job, request, route, part.number if part else None, asked, asked_first)
+            begun.written()
+            call = _call_of(services, line, request, images, timeout_s, part)
+            answered = await _heed(services, line, call, wanted)
+            outcome = answered.answer
+        except ProviderError as error:
+            outcome = error
+            raise
+        finally:
+            await asyncio.shield(services.limits.leave(taken, outcome))
     return answered
 
 
@@ -156,9 +161,11 @@ async def _heed(services: WorkerServices, line: Line, call: ProviderCall, wanted
     """Make the call, complete its line, and tell the others how it went."""
     route, answer = line.route, None
     try:
-        answer = await _ask(services, call)
-        came = answer.content
-        parsed = check_answer(wanted, answer)
+        with services.tracing.call(call) as span:
+            answer = await _ask(services, call)
+            span.answered(answer)
+            came = answer.content
+            parsed = check_answer(wanted, answer)
     except ProviderError as error:
         if answer is not None:
             error.limits = answer.limits
@@ -241,7 +248,8 @@ async def _open(
     if not await services.ledger.open(opened):
         raise FenceLost
     preferred_price = catalog.price_at(preferred, started) if preferred else None
-    return Line(services.ledger, call_id, route, price, preferred_price, asked_first, began)
+    ledger, project = services.ledger, catalog.name_of(job.project_id)
+    return Line(ledger, call_id, project, route, price, preferred_price, asked_first, began)
 
 
 async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:

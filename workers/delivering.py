@@ -12,11 +12,14 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from adapters.outbound import Outbound, OutboundRefused
+from core import metrics
+from core.alerting import DEAD_LETTERS
 from core.clock import utc_now
 from core.logging import get_logger
 from core.outbound import Allowed, check_webhook_url
 from core.presenting import present_batch, present_job
 from core.signing import secret_digest, sign_webhook, webhook_secret
+from core.tracing import OFF, Tracing
 from core.webhooks import (
     FAILING_FOR,
     AgainAt,
@@ -44,7 +47,6 @@ from sql.webhooks import (
     prune_deliveries,
     put_off_delivery,
     record_delivery,
-    settle_batches,
 )
 
 EVERY_S = 0.5
@@ -86,6 +88,7 @@ class WebhookDelivery:
         allowed: Allowed,
         secret: bytes,
         *,
+        tracing: Tracing = OFF,
         clock: Callable[[], datetime | None] = lambda: None,
         draw: Callable[[], float] = random.random,
     ) -> None:
@@ -93,6 +96,7 @@ class WebhookDelivery:
         self._outbound = outbound
         self._allowed = allowed
         self._secret = secret
+        self._tracing = tracing
         self._clock = clock
         self._draw = draw
         self._claiming = asyncio.Lock()
@@ -104,7 +108,6 @@ class WebhookDelivery:
 
     async def step(self) -> None:
         """Begin what is due; it goes on while there is more."""
-        await settle_batches(self._database, self._clock())
         await self._begin_due()
 
     async def settled(self) -> None:
@@ -156,11 +159,16 @@ class WebhookDelivery:
         except _NothingToSay as reason:
             await self._give_up(claimed, str(reason))
             return
-        await self._settle(claimed, await self._post(claimed, body, secrets))
+        with self._tracing.webhook(claimed.traceparent, claimed.type, claimed.attempts + 1) as span:
+            tried = await self._post(claimed, body, secrets)
+            span.set(http__response__status_code=tried.answered.status)
+        await self._settle(claimed, tried)
 
     async def _settle(self, claimed: ClaimedDelivery, tried: _Tried) -> None:
         verdict = judge(tried.answered, claimed.attempts + 1, self._now(), self._draw())
         await self._record(claimed, tried, verdict)
+        if isinstance(verdict, GivenUp):
+            await self._mourn(claimed, tried)
         if claimed.endpoint_id is not None:
             await self._judge_endpoint(claimed.endpoint_id, claimed.project, verdict)
 
@@ -222,6 +230,7 @@ class WebhookDelivery:
                 state = "pending"
             case GivenUp() | EndpointGone():
                 state = "failed"
+        metrics.count(metrics.DELIVERIES, state if state != "pending" else "again")
         now = self._now()
         line = {
             "at": now,
@@ -233,6 +242,13 @@ class WebhookDelivery:
         await record_delivery(
             self._database, claimed.id, claimed.leased_until, [line], tried.answered.status, state, next_at, now
         )
+
+    async def _mourn(self, claimed: ClaimedDelivery, tried: _Tried) -> None:
+        subject = f"webhooks of project {claimed.project}"
+        said = tried.answered.error or f"the receiver answered {tried.answered.status}"
+        message = f"delivery {claimed.id} of {claimed.type} was given up after {claimed.attempts + 1} tries: {said}"
+        log.warning("alert", alert=DEAD_LETTERS, subject=subject, reason=message)
+        await raise_alert(self._database, DEAD_LETTERS, subject, message)
 
     async def _give_up(self, claimed: ClaimedDelivery, reason: str) -> None:
         await self._record(claimed, _Tried(Answered(None, reason), 0), GivenUp())

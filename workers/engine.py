@@ -20,6 +20,7 @@ from redis.exceptions import RedisError
 
 from broker.leases import Lease
 from broker.queue import NO_CAPS, Held, Ticket, pool_of, score_of
+from core import metrics
 from core.catalog import Catalog
 from core.limits import Limits
 from core.logging import get_logger
@@ -66,6 +67,7 @@ class LeasedWorker(Worker):
         self._suspects: set[str] = set()
         self._capped: Catalog | None = None
         self._caps: Mapping[UUID, int] = NO_CAPS
+        self._roused_by = "start"
         if self._handle_signals:
             self._add_signal_handler(signal.SIGUSR2, self._leave)
             self._add_signal_handler(signal.SIGUSR1, self._stay)
@@ -134,8 +136,11 @@ class LeasedWorker(Worker):
                     caps=self._caps_of(catalog),
                     suspects=0 if self._suspects & self.tasks.keys() else 1,
                 )
+                if claim.jobs:
+                    metrics.count(metrics.CLAIMED, self._roused_by, by=len(claim.jobs))
                 await self._start(claim.jobs)
                 if len(claim.jobs) == free:
+                    self._roused_by = "slot"
                     continue
                 if self.burst and not claim.jobs and not self.tasks and not await services.queue.depth():
                     return
@@ -156,6 +161,7 @@ class LeasedWorker(Worker):
 
     async def _until_changed(self) -> None:
         """A slot became free; or a second passed, for what changes elsewhere."""
+        self._roused_by = "slot"
         self._changed.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
@@ -164,6 +170,7 @@ class LeasedWorker(Worker):
     async def _listen(self, due_in_s: float | None) -> None:
         most_s = random.uniform(*_POLL_S) if not self.burst else 0.05  # noqa: S311
         rung = await self._services.bell.wait(most_s if due_in_s is None else min(most_s, due_in_s + 0.001))
+        self._roused_by = "bell" if rung else "time" if due_in_s is not None and due_in_s < most_s else "poll"
         if rung and not self._takes_jobs:
             await self._services.bell.ring()
 
@@ -261,6 +268,7 @@ class LeasedWorker(Worker):
 
     def _stop_older(self, job_id: UUID, token: int) -> None:
         if (task := self.tasks.get(str(job_id))) is not None and self._tokens.get(str(job_id)) == token:
+            metrics.count(metrics.LEASES_LOST)
             task.cancel()
 
     async def _beat_on(self) -> None:

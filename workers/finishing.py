@@ -38,7 +38,9 @@ class Finisher:
         self._queue = queue
         self._wakeups = wakeups
         self._catalog = catalog
-        self._batcher: Batcher[Ended, FinishedJob | None] = Batcher(self._finish, is_about_one=is_about_one)
+        self._batcher: Batcher[Ended, FinishedJob | None] = Batcher(
+            self._finish, is_about_one=is_about_one, name="finish"
+        )
 
     async def finish(self, ended: Ended) -> FinishedJob | None:
         """None when the fence is no longer mine. Waits for Postgres while it is away."""

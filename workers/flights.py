@@ -27,7 +27,9 @@ class Flights:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._batcher: Batcher[Boarding, tuple[Boarded, Over | Back]] = Batcher(self._board, is_about_one=is_about_one)
+        self._batcher: Batcher[Boarding, tuple[Boarded, Over | Back]] = Batcher(
+            self._board, is_about_one=is_about_one, name="flights"
+        )
 
     async def board(self, job: StartedJob, use: CacheUse) -> tuple[Boarded, Over | Back]:
         """With what the queue is told of a job that waits: it is in no line, or its leader has just ended and it is to

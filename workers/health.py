@@ -9,6 +9,7 @@ from redis.exceptions import RedisError
 
 from broker.health import HEALTH, HealthBoard, Tally, latency_bucket
 from broker.wakeups import Wakeups
+from core import metrics
 from core.catalog import Endpoint
 from core.clock import utc_now
 from core.credentials import address_of, endpoints_without_credential
@@ -123,8 +124,10 @@ class RouteHealth:
         self._latencies.clear()
         change = await self._board.report(tallies, latencies)
         for name in change.opened:
+            metrics.count_breaker(name, "opened")
             log.warning("breaker opened", route=name, kind=tallies[name].kind, reason=tallies[name].reason)
         for name in change.closed:
+            metrics.count_breaker(name, "closed")
             log.warning("breaker closed", route=name)
         if change.opened or change.closed:
             await self.look()

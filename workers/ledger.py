@@ -14,8 +14,10 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._opening: Batcher[OpenedCall, bool] = Batcher(self._open, is_about_one=is_about_one)
-        self._completing: Batcher[CompletedCall, bool] = Batcher(self._complete, is_about_one=is_about_one)
+        self._opening: Batcher[OpenedCall, bool] = Batcher(self._open, is_about_one=is_about_one, name="open_calls")
+        self._completing: Batcher[CompletedCall, bool] = Batcher(
+            self._complete, is_about_one=is_about_one, name="complete_calls"
+        )
 
     async def open(self, call: OpenedCall) -> bool:
         """False when the job's fence is not mine any more or it is being cancelled: then do not call."""

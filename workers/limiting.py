@@ -16,6 +16,7 @@ from arq.connections import ArqRedis
 from broker.leases import LeaseKeeper
 from broker.limits import FREED, Limiter
 from broker.wakeups import Wakeups
+from core import metrics
 from core.clock import utc_now
 from core.health import Rest
 from core.ids import new_id
@@ -74,6 +75,7 @@ class ProviderLimits:
         if isinstance(answer, Refused) and answer.wait_s is None and patience_s > 0:
             answer = await self._wait(route, request, answer, time.monotonic() + patience_s)
         if isinstance(answer, Refused):
+            metrics.count(metrics.LIMITED, route.model.provider, answer.dimension)
             raise AtLimit.of(answer)
         if answer.places:
             self._leases.hold_places(answer.holder, answer.places)

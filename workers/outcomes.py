@@ -1,5 +1,6 @@
 """What an attempt at a job brings when it succeeds."""
 
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,12 +16,13 @@ from workers.calling import Answered
 @dataclass(slots=True)
 class JobRun:
     """A started job and its deadline by this machine's clock. `cache`: what the cache is to it, once that is known.
-    `variant`: the target that its attempt drew."""
+    `variant`: the target that its attempt drew. `began`: a monotonic time."""
 
     job: StartedJob
     deadline: datetime | None
     cache: CacheUse | None = None
     variant: str | None = None
+    began: float = field(default_factory=time.monotonic)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from adapters.pool import ProviderPool
 from adapters.registry import HANDLERS
 from broker.connection import open_keeper, open_listener
 from broker.fleet import FleetBoard
+from broker.health import HealthBoard
 from broker.leases import LeaseKeeper
 from broker.limits import BEAT_S, Limiter
 from broker.queue import Bell, Held, JobQueue
@@ -23,15 +24,19 @@ from broker.wakeups import CANCELS, Wakeups
 from core.batcher import Batcher
 from core.clock import utc_now
 from core.errors import ConfigurationError
+from core.health import BreakerRule
 from core.logging import get_logger
 from core.looper import Looper
 from core.provider import ErrorKind, ProviderError
 from core.result import Usage
 from core.settings import Settings, has_provider_keys, read_secret
+from core.tracing import Tracing, open_tracing
 from sql.figures import FiguresFollower
 from sql.following import CatalogFollower
 from sql.pool import Database, open_pool
 from storage.store import Store, open_store
+from workers.alarming import EVERY_S as ALERTS_EVERY_S
+from workers.alarming import AlertWatch
 from workers.arrivals import EVERY_S as ARRIVALS_EVERY_S
 from workers.arrivals import ArrivalCounting
 from workers.cancelling import LostCancels
@@ -46,9 +51,12 @@ from workers.ledger import Ledger
 from workers.limiting import ProviderLimits
 from workers.measuring import EVERY_S as MEASURE_EVERY_S
 from workers.measuring import CallMeasuring
+from workers.metering import MetricsServer
 from workers.recovering import EVERY_S, Recovery
 from workers.running import RunningJobs
 from workers.spending import Purse
+from workers.telling import EVERY_S as TELL_EVERY_S
+from workers.telling import AlertDeliveryPruning, AlertTelling
 from workers.watching import EVERY_S as WATCH_EVERY_S
 from workers.watching import BudgetWatch
 
@@ -78,6 +86,7 @@ class WorkerServices:
     outbound: Outbound
     storage: Store
     running: RunningJobs
+    tracing: Tracing
     emulator_url: str | None
 
     def time_for_call(self, until: datetime) -> float:
@@ -92,6 +101,8 @@ class WorkerServices:
 async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIterator[WorkerServices]:
     """Connect and start the duties; everything is stopped and closed on the way out."""
     async with AsyncExitStack() as stack:
+        tracing = open_tracing(settings, "worker")
+        stack.push_async_callback(asyncio.to_thread, tracing.close)
         database = await open_pool(
             settings.database_url or "",
             max_size=settings.database_pool_size,
@@ -140,13 +151,24 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             Looper("call figures", CallMeasuring(database, queue, owner).step, MEASURE_EVERY_S),
             Looper("arrivals", ArrivalCounting(database, queue, owner).step, ARRIVALS_EVERY_S),
             Looper("budgets", BudgetWatch(database, queue, catalog, owner).step, WATCH_EVERY_S),
+            Looper(
+                "alerts",
+                AlertWatch(database, queue, HealthBoard(redis, BreakerRule()), catalog, figures, settings, owner).step,
+                ALERTS_EVERY_S,
+            ),
             Looper("cache", CacheEviction(database, catalog).step, EVICT_EVERY_S),
         ):
             duty.start()
             stack.push_async_callback(duty.stop)
-        await _start_webhooks(stack, settings, database)
+        await _start_alerts(stack, settings, database)
+        await _start_webhooks(stack, settings, database, tracing)
+        meter = MetricsServer(settings, database, running)
+        await meter.start()
+        stack.push_async_callback(meter.stop)
         ledger, finisher = Ledger(database), Finisher(database, queue, wakeups, catalog)
-        acknowledged: Batcher[Held, int] = Batcher(_acknowledger(queue), is_about_one=lambda _error: False)
+        acknowledged: Batcher[Held, int] = Batcher(
+            _acknowledger(queue), is_about_one=lambda _error: False, name="acknowledge"
+        )
         for unfinished in (acknowledged.drain, finisher.drain, ledger.drain):
             stack.push_async_callback(unfinished)
         yield WorkerServices(
@@ -171,11 +193,26 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             outbound=outbound,
             storage=storage,
             running=running,
+            tracing=tracing,
             emulator_url=emulator_url,
         )
 
 
-async def _start_webhooks(stack: AsyncExitStack, settings: Settings, database: Database) -> None:
+async def _start_alerts(stack: AsyncExitStack, settings: Settings, database: Database) -> None:
+    """The operator's webhook, where there is one."""
+    duties = [Looper("old alerts", AlertDeliveryPruning(database).step, PRUNE_EVERY_S)]
+    if (url := settings.alert_webhook_url) is not None:
+        allowed = settings.webhooks_allowed
+        outbound = Outbound(allowed=allowed)
+        stack.push_async_callback(outbound.aclose)
+        telling = AlertTelling(database, outbound, allowed, url, settings.alert_webhook_secret)
+        duties.append(Looper("alert webhook", telling.step, TELL_EVERY_S))
+    for duty in duties:
+        duty.start()
+        stack.push_async_callback(duty.stop)
+
+
+async def _start_webhooks(stack: AsyncExitStack, settings: Settings, database: Database, tracing: Tracing) -> None:
     """No webhooks from a worker that cannot sign. What the operator allows to them stays closed to pictures."""
     try:
         secret = await asyncio.to_thread(read_secret, settings)
@@ -184,7 +221,7 @@ async def _start_webhooks(stack: AsyncExitStack, settings: Settings, database: D
         return
     outbound = Outbound(allowed=settings.webhooks_allowed)
     stack.push_async_callback(outbound.aclose)
-    webhooks = WebhookDelivery(database, outbound, settings.webhooks_allowed, secret)
+    webhooks = WebhookDelivery(database, outbound, settings.webhooks_allowed, secret, tracing=tracing)
     stack.push_async_callback(webhooks.stop)
     for duty in (
         Looper("webhooks", webhooks.step, WEBHOOKS_EVERY_S),

@@ -1,16 +1,18 @@
 """The end of an attempt, whatever it was, written down."""
 
+import time
 from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from core import metrics
 from core.clock import utc_now
 from core.failover import Fail, RetryAt
 from core.logging import get_logger
 from core.request import Kind
 from core.result import JobError, Result
 from sql.cache import CachedAnswer, Landing
-from sql.jobs import EndedJob, StartedJob, requeue_job
+from sql.jobs import EndedJob, requeue_job
 from sql.patience import patiently
 from workers.endings import Back, Ending, Over
 from workers.finishing import Ended
@@ -74,6 +76,7 @@ async def put_back(services: WorkerServices, run: JobRun, delay_s: float, *, cou
     job = run.job
     delay = timedelta(seconds=delay_s)
     if await patiently(requeue_job, services.database, job.id, job.fence, delay, 0 if counted else 1):
+        metrics.count(metrics.RETRIES, job.kind, "yes" if counted else "no")
         await services.wakeups.publish(job.id, job.batch_id)
         return Back(delay_s)
     return await _finish(services, run, CANCELLED.state, None, CANCELLED.error)
@@ -115,7 +118,7 @@ async def _finish(
     )
     await services.limits.settle_job(job, result.usage if result else None)
     landing = Landing(job.id, job.project_id, use.fingerprint.hex(), use.ttl_s) if result and use else None
-    return await _record(services, job, ended, landing)
+    return await _record(services, run, ended, landing)
 
 
 async def _finish_known(services: WorkerServices, run: JobRun, known: Known) -> Ending:
@@ -133,17 +136,30 @@ async def _finish_known(services: WorkerServices, run: JobRun, known: Known) -> 
         cached=True,
     )
     landing = Landing(job.id, job.project_id, use.fingerprint.hex(), None, known.source) if use else None
-    return await _record(services, job, ended, landing)
+    return await _record(services, run, ended, landing)
 
 
-async def _record(services: WorkerServices, job: StartedJob, ended: EndedJob, landing: Landing | None) -> Ending:
+async def _record(services: WorkerServices, run: JobRun, ended: EndedJob, landing: Landing | None) -> Ending:
     """Together with what else ends now; then those who wait are told."""
-    recorded = await services.finisher.finish(
-        Ended(ended, job.project_id, job.batch_id, job.key or str(job.id), landing)
-    )
+    job = run.job
+    with services.tracing.step("record") as span:
+        span.set(factory__outcome=ended.state)
+        recorded = await services.finisher.finish(
+            Ended(ended, job.project_id, job.batch_id, job.key or str(job.id), landing)
+        )
     if recorded is None:
+        metrics.count(metrics.FENCED_OUT)
         get_logger(__name__).warning("fenced out", state=ended.state)
         return Over()
+    metrics.count_end(
+        services.catalog.current.name_of(job.project_id),
+        job.kind,
+        ended.state,
+        ended.error["kind"] if ended.error else None,
+        time.monotonic() - run.began,
+        (utc_now() - job.created_at).total_seconds(),
+        cached=ended.cached,
+    )
     get_logger(__name__).info(
         ended.state,
         model=ended.model,

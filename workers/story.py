@@ -7,6 +7,8 @@ from typing import Any
 import structlog
 from redis.exceptions import RedisError
 
+from core import metrics
+from core.alerting import DEAD_LETTERS
 from core.clock import utc_now
 from core.errors import FactoryError
 from core.failover import Fail, RetryAt
@@ -16,6 +18,7 @@ from core.logging import get_logger
 from core.request import JobRequest
 from core.result import JobError
 from core.templates import TemplateFault, fill_templates, find_references
+from sql.alerts import raise_alert
 from sql.cache import read_answer
 from sql.calls import abandon_calls
 from sql.jobs import StartedJob, requeue_job, select_ancestor_results
@@ -30,15 +33,17 @@ from workers.services import WorkerServices
 from workers.settling import CANCELLED, EXPIRED, Known, Parked, Settled, Stopped, put_back, result_of, settle
 
 AWAY_S = 2.0
+_LOOKED = {"found": "hit", "waits": "joined"}
 
 
 async def run_job(ctx: dict[str, Any], job: StartedJob) -> Ending:
     """What the worker does with a started job, whatever its kind."""
     services: WorkerServices = ctx["services"]
-    project = services.catalog.current.projects.get(job.project_id)
-    with structlog.contextvars.bound_contextvars(
-        job_id=str(job.id), project=project.name if project else str(job.project_id)
-    ):
+    project = services.catalog.current.name_of(job.project_id)
+    if job.waited_s is not None:
+        metrics.observe(metrics.PICKUP, job.waited_s, job.kind)
+    traced = services.tracing.job(job.kind, job.traceparent, job.id, project, job.attempts)
+    with structlog.contextvars.bound_contextvars(job_id=str(job.id), project=project), traced:
         deadline = utc_now() + timedelta(seconds=job.deadline_in_s) if job.deadline_in_s is not None else None
         run = JobRun(job, deadline)
         try:
@@ -63,7 +68,7 @@ async def _work(services: WorkerServices, run: JobRun) -> Settled:
     if job.state == "cancelling":
         return CANCELLED
     if job.lost_leases > services.settings.max_lost_leases:
-        return Fail(JobError("worker_lost", f"{job.lost_leases} workers were lost while running this job"))
+        return await _give_up(services, job)
     if run.deadline is not None and now >= run.deadline:
         return EXPIRED
     attempt_end = now + timedelta(seconds=services.settings.job_timeout_s)
@@ -88,6 +93,15 @@ async def _work(services: WorkerServices, run: JobRun) -> Settled:
         return RetryAt(utc_now() + timedelta(seconds=AWAY_S))
     except FactoryError as error:
         return Fail(JobError(error.code, error.message))
+
+
+async def _give_up(services: WorkerServices, job: StartedJob) -> Fail:
+    """It may be what kills the workers."""
+    reason = f"{job.lost_leases} workers were lost while running this job"
+    subject = f"jobs of project {services.catalog.current.name_of(job.project_id)}"
+    get_logger(__name__).error("alert", alert=DEAD_LETTERS, subject=subject, reason=reason)
+    await raise_alert(services.database, DEAD_LETTERS, subject, f"job {job.id}: {reason}")
+    return Fail(JobError("worker_lost", reason))
 
 
 async def _answer(services: WorkerServices, run: JobRun, until: datetime) -> Settled:
@@ -120,6 +134,7 @@ async def _look_up(services: WorkerServices, run: JobRun, request: JobRequest) -
     if use is None or not use.looks_up:
         return None
     boarded, ending = await services.flights.board(job, use)
+    metrics.count(metrics.CACHE, "worker", _LOOKED.get(boarded.part, "miss"))
     match boarded.part:
         case "gone":
             return CANCELLED

@@ -88,6 +88,7 @@ export interface Batch extends Open {
   sequence: number;
   created_at: string;
   finished_at: string | null;
+  content_deleted_at: string | null;
   metadata: Open;
   urls: Record<string, string>;
 }
@@ -128,6 +129,7 @@ export interface Quote extends Open {
   groups: Open[];
   fits: boolean;
   reason: string | null;
+  limit_minutes: number | null;
   lines?: Open[];
 }
 
@@ -194,16 +196,18 @@ export class FactoryClient {
   submit(request: Request, options?: Keyed): Promise<Job>;
   job(job: Named<Job>, options?: Signal): Promise<Job>;
   wait(job: Named<Job>, options?: Timed): Promise<Job>;
+  delete(job: Named<Job>, options?: Signal): Promise<void>;
   cancel(job: Named<Job>, options?: Signal): Promise<Job>;
   retry(job: Named<Job>, options?: Signal): Promise<Job>;
   events(of: Named<Job> | Batch, options?: Signal & {after?: number}): AsyncGenerator<FactoryEvent, void>;
   batch(jobs: Jobs, options?: BatchOptions): Promise<Batch>;
   getBatch(batch: Named<Batch>, options?: Signal): Promise<Batch>;
   batchWait(batch: Named<Batch>, options?: Timed): Promise<Batch>;
+  deleteBatch(batch: Named<Batch>, options?: Signal): Promise<void>;
   cancelBatch(batch: Named<Batch>, options?: Signal): Promise<Batch>;
   retryFailed(batch: Named<Batch>, options?: Keyed): Promise<Batch>;
   results(batch: Named<Batch>, options?: Signal & {status?: string}): AsyncGenerator<BatchResult, void>;
-  batchErrors(batch: Named<Batch>, options?: Signal): AsyncGenerator<{line: number; problems: Problem[]}, void>;
+  batchErrors(batch: Named<Batch>, options?: Signal): AsyncGenerator<{line: number; key: string | null; problems: Problem[]}, void>;
   batchJobs(batch: Named<Batch>, options?: Signal): AsyncGenerator<Job, void>;
   speak(text: string, fields?: Request, options?: Timed & Keyed): Promise<Uint8Array>;
   download(job: Named<Job>, options?: Signal): Promise<Uint8Array>;

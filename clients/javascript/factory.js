@@ -113,6 +113,11 @@ export class FactoryClient {
     return this.#waitFor(await this.job(job, {signal}), 'jobs', deadline, signal);
   }
 
+  /** Delete what it was asked and answered, for good; its costs stay. ApiError 409 while it is not over. */
+  async delete(job, {signal} = {}) {
+    await this.#ask(remove(place('jobs', job)), {signal});
+  }
+
   /** Stop a job: `cancelled`, or `cancelling` while its call is being aborted. ApiError 409 when it is over. */
   async cancel(job, {signal} = {}) {
     return this.#json({method: 'POST', path: place('jobs', job, '/cancel')}, signal);
@@ -178,6 +183,11 @@ export class FactoryClient {
   async batchWait(batch, {timeoutMs, signal} = {}) {
     const deadline = new Deadline(timeoutMs);
     return this.#waitFor(await this.getBatch(batch, {signal}), 'job-batches', deadline, signal);
+  }
+
+  /** Delete what all its jobs were asked and answered, for good; counts and costs stay. ApiError 409 while it is not over. */
+  async deleteBatch(batch, {signal} = {}) {
+    await this.#ask(remove(place('job-batches', batch)), {signal});
   }
 
   /** Stop every job of it that is not over. */
@@ -599,6 +609,10 @@ function retryAfterMs(headers) {
 
 function get(path, query = {}) {
   return {method: 'GET', path: withQuery(path, query), repeatable: true};
+}
+
+function remove(path) {
+  return {method: 'DELETE', path, repeatable: true, silenceMs: 600_000};
 }
 
 async function post(path, body, {type = 'application/json', query = {}, idempotencyKey, waitS} = {}) {

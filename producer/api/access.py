@@ -22,7 +22,6 @@ from producer.submit import Caller
 from sql.access import (
     FoundKey,
     FoundProject,
-    find_api_key,
     find_project,
     hash_key,
     read_batch_owner,
@@ -42,15 +41,15 @@ class Operator:
     name: str
 
 
-def services_of(request: Request) -> Services:
-    """What the application was made with."""
+async def services_of(request: Request) -> Services:
+    """What the application was made with. (FastAPI calls what is not async in a thread.)"""
     services: Services = request.app.state.services
     return services
 
 
 async def caller_of(request: Request) -> Caller:
     """Raises Unauthenticated, or Forbidden when `x-project-id` names another project."""
-    services = services_of(request)
+    services = await services_of(request)
     caller = await (
         _local_caller(request, services) if request.app.state.local_project else _key_caller(request, services)
     )
@@ -92,10 +91,11 @@ async def _key_of(request: Request, services: Services) -> FoundKey:
     key = key_sent(request)
     if not key:
         raise Unauthenticated
-    found = await find_api_key(services.database, hash_key(key), None)
+    found = await services.looks.find_key(hash_key(key))
     if found is None:
         raise Unauthenticated("This API key is not known, was revoked or has expired")
-    await touch_api_key(services.database, found.id)
+    if found.seems_unused:
+        await touch_api_key(services.database, found.id)
     return found
 
 
@@ -103,7 +103,7 @@ async def operator_of(request: Request) -> Operator:
     """Raises Unauthenticated, or Forbidden for a project's key. The local, in-process API is the operator's own."""
     if request.app.state.local_project:
         return Operator("local")
-    found = await _key_of(request, services_of(request))
+    found = await _key_of(request, await services_of(request))
     if found.project_id is not None or "admin" not in found.scopes:
         raise Forbidden("this needs an operator's key; make one with `factory key create --scope admin`")
     return Operator(f"key {found.prefix}")
@@ -116,7 +116,7 @@ async def _caller_by_link(
     query = request.query_params
     if "signature" not in query:
         return await caller_of(request)
-    services, subject = services_of(request), id_of(named)
+    services, subject = await services_of(request), id_of(named)
     secret = await asyncio.to_thread(read_secret, services.settings)
     if fault := check_link(secret, subject, what, query.get("expires", ""), query["signature"], utc_now()):
         raise LinkRefused(fault)

@@ -19,6 +19,7 @@ from producer.api import (
     jobs,
     links,
     listing,
+    metrics,
     quotes,
     routes,
     usage,
@@ -35,8 +36,10 @@ from producer.api.openai import batches as openai_batches
 from producer.api.openai import files, generating, models, responses
 from producer.api.problems import install_problem_handlers
 from producer.api.request_ids import RequestIds
+from producer.api.tracing import Traced
 from producer.composition import Services
 from producer.dashboard.router import install_dashboard
+from producer.metering import FleetMeter
 from sql.reading import probe
 
 CORS: dict[str, Any] = {
@@ -60,6 +63,7 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     )
     app.state.services = services
     app.state.local_project = local_project
+    app.state.meter = FleetMeter(services)
     install_problem_handlers(app)
     app.add_middleware(LimitHeaders)
     app.add_middleware(Methods, api=app)
@@ -67,12 +71,15 @@ def create_app(services: Services, local_project: str | None = None) -> FastAPI:
     app.add_middleware(ClosingGate, closing=services.closing)
     if services.settings.allowed_origins:
         app.add_middleware(CORSMiddleware, allow_origins=services.settings.allowed_origins, **CORS)
+    if services.tracing.on:
+        app.add_middleware(Traced, tracing=services.tracing)
     app.add_middleware(RequestIds)
     for part in (
         jobs,
         listing,
         events,
         links,
+        metrics,
         feedback,
         audio,
         batches,

@@ -1,33 +1,24 @@
 """`GET /v1/autoscaling`: how many slots and workers the work asks for now."""
 
-from ipaddress import ip_address
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import Response
 
 from core.clock import utc_now
+from core.neighbours import is_neighbour
 from producer.api.access import ServicesOf, operator_of
 from producer.api.jobs import json_response
 from producer.demand import present_demand, read_demand
 
 router = APIRouter(tags=["operations"])
-FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")
 
 
 async def neighbour_or_operator(request: Request) -> None:
     """Who asks from this very machine, and not through a proxy on it, needs no key; others need an operator's."""
-    if not _is_near(request):
+    host = request.client.host if request.client else None
+    if not is_neighbour(host, request.headers):
         await operator_of(request)
-
-
-def _is_near(request: Request) -> bool:
-    if request.client is None or any(name in request.headers for name in FORWARDED):
-        return False
-    try:
-        return ip_address(request.client.host).is_loopback
-    except ValueError:
-        return False
 
 
 @router.get("/v1/autoscaling", dependencies=[Depends(neighbour_or_operator)])

@@ -15,14 +15,15 @@ from core.jsonio import dump_json
 from core.presenting import present_batch, present_batch_result
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.bodies import JSON_TYPES, MAX_WAIT_S, id_of, idempotency_key_of, read_body, stream_body
-from producer.api.jobs import json_response, load_jobs
+from producer.api.jobs import json_response, load_jobs, refuse_deleted
 from producer.cancelling import stop_batch
 from producer.composition import Services
+from producer.deleting import delete_batch
 from producer.intake.lines import LineCutter
 from producer.intake.order import LINES_TYPES, BatchBody, BatchHeader, OnError, is_lines, read_json
 from producer.reading import wait_for_batch
 from producer.submit import Caller
-from sql.batches import read_batch, select_batch_errors, select_batch_results, select_batches
+from sql.batches import read_batch, read_last_line, select_batch_errors, select_batch_results, select_batches
 from sql.reading import select_batch_jobs
 
 PAGE = 200
@@ -71,6 +72,7 @@ async def create_batch(
         digest = hashlib.sha256(place + body).digest()
         batch_id = await services.intake.create(caller, header, lines, key, digest)
     batch = await wait_for_batch(services, caller, batch_id, 0, None)
+    refuse_deleted(batch)
     return json_response(batch, 202, {"Location": batch["urls"]["self"]})
 
 
@@ -105,6 +107,14 @@ async def get_batch(
     return json_response(await wait_for_batch(services, caller, id_of(batch_id), wait, seen))
 
 
+@router.delete("/v1/job-batches/{batch_id}", status_code=204)
+async def delete(services: ServicesOf, caller: CallerOf, batch_id: str) -> Response:
+    """Delete for good what all its jobs were asked and answered, recordings too, its name and metadata. 409 while it is
+    not over. Counts, times and costs stay. Can be repeated where it broke off."""
+    await delete_batch(services, caller, id_of(batch_id))
+    return Response(status_code=204)
+
+
 @router.post("/v1/job-batches/{batch_id}/cancel")
 async def cancel_batch(services: ServicesOf, caller: CallerOf, batch_id: str) -> Response:
     """Stop every job of the batch that is not over."""
@@ -136,7 +146,7 @@ async def batch_errors(
     cursor: Annotated[int, Query(ge=0, lt=1 << 31)] = 0,
     limit: int = Query(100, ge=1, le=1000),
 ) -> Response:
-    """What was wrong with lines, in their order: `{"line", "problems": [{"field", "message"}]}`."""
+    """What was wrong with lines, in their order: `{"line", "key", "problems": [{"field", "message"}]}`."""
     await _refuse_unknown(services, caller, id_of(batch_id))
     rows = await select_batch_errors(services.database, id_of(batch_id), cursor, limit)
     return json_response({"data": rows, "next_cursor": rows[-1]["line"] if len(rows) == limit else None})
@@ -160,15 +170,13 @@ async def _refuse_unknown(services: Services, caller: Caller, batch_id: UUID) ->
 
 
 async def _results(services: Services, batch_id: UUID, status: str | None) -> AsyncIterator[bytes]:
-    line = 0
-    while rows := await select_batch_results(services.database, batch_id, line, status, PAGE):
-        line = rows[-1]["line"]
-        yield b"".join(dump_json(present_batch_result(row)) + b"\n" for row in rows)
+    for line in range(0, await read_last_line(services.database, batch_id), PAGE):
+        if rows := await select_batch_results(services.database, batch_id, line, line + PAGE, status):
+            yield b"".join(dump_json(present_batch_result(row)) + b"\n" for row in rows)
 
 
 async def _jobs(services: Services, caller: Caller, batch_id: UUID) -> AsyncIterator[bytes]:
-    line = 0
-    while rows := await select_batch_jobs(services.database, batch_id, caller.project_id, line, PAGE):
-        line = rows[-1]["line"]
+    for line in range(0, await read_last_line(services.database, batch_id), PAGE):
+        rows = await select_batch_jobs(services.database, batch_id, caller.project_id, line, line + PAGE)
         for job in await load_jobs(services, caller, rows):
             yield dump_json(job) + b"\n"

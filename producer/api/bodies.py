@@ -8,7 +8,7 @@ from uuid import UUID
 from fastapi import Request
 
 from core.errors import BodyTooLarge, NotFound, Problem, RequestRefused, RequestTimeout, UnsupportedMedia
-from producer.submit import Idempotency
+from producer.idempotency import Idempotency
 
 MAX_WAIT_S = 300.0
 MOST_DIGITS = 18

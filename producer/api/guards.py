@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 
 from fastapi import FastAPI
 from fastapi.responses import Response
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.errors import FactoryError, Problem, RequestRefused, ServiceUnavailable
@@ -15,7 +15,7 @@ from producer.api.problems import methods_of, refusal
 from producer.closing import Closing
 
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-ALIVE = "/healthz"
+READY, WAITS = "/readyz", "/v1/generate"
 
 
 class Stopping(ServiceUnavailable):
@@ -27,24 +27,37 @@ class Stopping(ServiceUnavailable):
 
 
 class ClosingGate:
-    """Once the process is about to end, new requests go elsewhere and connections are not kept."""
+    """Once the process is about to end, it is not ready, who would wait goes elsewhere, and connections are not kept.
+    What can be answered at once is: balancers take a while to look elsewhere."""
 
     def __init__(self, app: ASGIApp, closing: Closing) -> None:
         self._app = app
         self._closing = closing
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and self._closing.begun and scope["path"] != ALIVE:
-            # An EventSource comes again after the end of a stream, and never after a 503.
-            listening = "text/event-stream" in Headers(scope=scope).get("accept", "")
-            if listening and not is_openai_path(scope["path"]):
-                answer = Response(farewell(), media_type="text/event-stream")
-            else:
-                answer = refusal(scope["path"], Stopping())
-            answer.headers["Connection"] = "close"
-            await answer(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        if scope["type"] != "http" or not self._closing.begun:
+            await self._app(scope, receive, send)
+        elif (answer := _sent_elsewhere(scope)) is not None:
+            await answer(scope, receive, _and_close(send))
+        else:
+            await self._app(scope, receive, _and_close(send))
+
+
+def _sent_elsewhere(scope: Scope) -> Response | None:
+    path = scope["path"]
+    # An EventSource comes again after the end of a stream, and never after a 503.
+    if "text/event-stream" in Headers(scope=scope).get("accept", "") and not is_openai_path(path):
+        return Response(farewell(), media_type="text/event-stream")
+    return refusal(path, Stopping()) if path in (READY, WAITS) or is_openai_path(path) else None
+
+
+def _and_close(send: Send) -> Send:
+    async def closing(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["connection"] = "close"
+        await send(message)
+
+    return closing
 
 
 class Plausible:

@@ -5,9 +5,9 @@ from typing import Any
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from core.errors import Conflict, NotFound, RequestRefused
+from core.errors import Conflict, ContentDeleted, NotFound, RequestRefused
 from core.jsonio import dump_json
-from core.presenting import TERMINAL, job_url, present_job
+from core.presenting import TERMINAL, job_url, present_job, present_result
 from core.request import JobRequest
 from core.request_checks import read_request
 from producer.api.access import CallerOf, ServicesOf
@@ -16,7 +16,7 @@ from producer.api.problems import problem_of_failure
 from producer.cancelling import stop_job
 from producer.composition import Services
 from producer.deleting import delete_job
-from producer.reading import load_job, wait_for_job
+from producer.reading import load_job, wait_for_job, wait_for_row
 from producer.submit import Caller
 from sql.calls import select_calls
 from sql.reading import read_job
@@ -48,14 +48,24 @@ async def _submit(request: Request, services: Services, caller: Caller) -> Any:
     return await services.submitter.submit(caller, parsed, idempotency_of(request, body))
 
 
+def refuse_deleted(made: dict[str, Any]) -> None:
+    """A Job or Batch that an earlier submit of the same Idempotency-Key made. Raises ContentDeleted."""
+    if made["content_deleted_at"] is not None:
+        raise ContentDeleted(
+            f"the content of {made['id']}, which this Idempotency-Key made, is deleted; another key has it done again"
+        )
+
+
 @router.post("/v1/generate", openapi_extra=REQUEST_DOCS)
 async def generate(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
     """Submit and wait: 200 with the Result, or 202 with the Job when the wait (`Prefer: wait=N`) runs out."""
     job_id = await _submit(request, services, caller)
-    job = await wait_for_job(services, caller, job_id, preferred_wait_s(request, GENERATE_WAIT_S))
+    row = await wait_for_row(services, caller, job_id, preferred_wait_s(request, GENERATE_WAIT_S))
+    refuse_deleted(row)
     headers = {"Location": job_url(job_id)}
-    if job["status"] == "completed":
-        return json_response(job["result"], 200, headers)
+    if row["state"] == "completed":
+        return json_response(present_result(row), 200, headers)
+    job = await load_job(services, caller, job_id)
     return problem_of_failure(job) if job["status"] in TERMINAL else json_response(job, 202, headers)
 
 
@@ -64,6 +74,7 @@ async def create_job(request: Request, services: ServicesOf, caller: CallerOf) -
     """Submit: 202 with the Job. `Prefer: wait=N` waits for its end first."""
     job_id = await _submit(request, services, caller)
     job = await wait_for_job(services, caller, job_id, preferred_wait_s(request, 0))
+    refuse_deleted(job)
     return json_response(job, 202, {"Location": job_url(job_id)})
 
 

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 from starlette.types import Scope
 
+from core import metrics
 from core.errors import FactoryError, Problem, RateLimited, RequestRefused, ServiceUnavailable
 from core.jsonio import dump_json
 from core.logging import get_logger
@@ -58,6 +59,7 @@ def problem_of(error: FactoryError) -> Response:
 
 def refusal(path: str, error: FactoryError) -> Response:
     """In the shape that the callers of this path know."""
+    metrics.count(metrics.REFUSED, error.code)
     return openai_problem(error_of(error)) if is_openai_path(path) else problem_of(error)
 
 

@@ -45,5 +45,6 @@ async def explain_body(services: Services, body: bytes) -> dict[str, Any]:
 
 @router.get("/alerts")
 async def alerts(services: ServicesOf, _operator: OperatorOf, resolved: bool = False) -> Response:
-    """What needs an operator: dead credentials, accounts without credit. `resolved=true` shows what is over, too."""
+    """What needs an operator: dead credentials, budgets, late jobs, models that retire. `resolved=true` shows what is
+    over, too."""
     return json_response({"data": await select_alerts(services.database, resolved=resolved)})

@@ -74,7 +74,7 @@ BATCH = _object(
         "name": {"type": ["string", "null"]}, "total": WHOLE, "refused": WHOLE,
         "counts": _object(dict.fromkeys(COUNTS, WHOLE)), "error": _or_null(ANY), "cost": USD, "max_cost_usd": USD,
         "on_error": {"enum": ["reject", "skip"]}, "retry_of": _or_null(ID), "sequence": WHOLE, "created_at": TIME,
-        "finished_at": _or_null(TIME), "metadata": ANY, "urls": ANY,
+        "finished_at": _or_null(TIME), "content_deleted_at": _or_null(TIME), "metadata": ANY, "urls": ANY,
     },
 )  # fmt: skip
 ENDPOINT = _object(

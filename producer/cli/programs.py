@@ -9,7 +9,7 @@ from core.settings import Settings, child_environment, has_provider_keys, read_s
 from producer.embedded import EmbeddedServers, read_running
 from producer.embedded.permissions import write_private
 from producer.keys import create_key
-from sql.access import find_api_key, hash_key
+from sql.access import find_api_keys, hash_key
 from sql.migrating import migrate
 from sql.pool import open_pool
 from sql.seeding import Seeded, seed
@@ -62,6 +62,7 @@ def environment_of(settings: Settings) -> dict[str, str]:
         "FACTORY_HOME": str(settings.home.absolute()),
         "FACTORY_HOST": settings.host,
         "FACTORY_PORT": str(settings.port),
+        "FACTORY_METRICS_PORT": str(settings.metrics_port) if settings.metrics_port is not None else None,
     }
     return child_environment(**{name: value for name, value in urls.items() if value})
 
@@ -82,7 +83,7 @@ async def _kept_key(settings: Settings, name: str, project: str | None) -> str:
     try:
         if kept.exists():
             key = kept.read_text(encoding="utf-8").strip()
-            if await find_api_key(pool, hash_key(key), None) is not None:
+            if await find_api_keys(pool, [hash_key(key)], None):
                 return key
         key = await create_key(pool, project=project, make_project=True, name="this machine")
         settings.home.mkdir(parents=True, exist_ok=True)

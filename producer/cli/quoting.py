@@ -82,6 +82,8 @@ def _print_quote(found: dict[str, Any]) -> None:
         if period["left_usd"] is not None:
             left, hard = decimal_text(period["left_usd"]), decimal_text(period["hard_usd"])
             click.echo(f"{period['period']} budget: {left} of {hard} USD left")
+    if (minutes := found["limit_minutes"]) is not None and minutes > 1:
+        click.echo(f"the project's limits admit these within {minutes} minutes: until then a batch is validating")
     for refusal in (found["reason"], found["max_cost_reason"]):
         if refusal is not None:
             click.echo(f"does not fit: {refusal}")

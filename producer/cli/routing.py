@@ -59,7 +59,7 @@ def _with_project(body: bytes, project_name: str) -> bytes:
 @json_option
 @run_async
 async def alerts(resolved: bool, as_json: bool) -> None:
-    """What needs an operator: dead credentials, accounts without credit."""
+    """What needs an operator: dead credentials, budgets, late jobs, models that retire."""
     async with factory_client() as client:
         rows = (await client.administer("GET", "/alerts", query={"resolved": resolved}))["data"]
     if as_json:

@@ -68,9 +68,10 @@ def _range_of(least: int | None, most: int | None) -> tuple[int, int]:
 
 @click.command()
 @click.option("--slots", type=click.IntRange(1, 10_000), help="Jobs that it runs at once.")
-def worker(slots: int | None) -> None:
+@click.option("--metrics-port", type=click.IntRange(0, 65535), help="Where it shows its metrics; off without.")
+def worker(slots: int | None, metrics_port: int | None) -> None:
     """Run a worker. Without any provider key, shipped endpoints are served by the emulator."""
-    _foreground(python_program("workers"), {"worker_slots": slots}, emulator=True)
+    _foreground(python_program("workers"), {"worker_slots": slots, "metrics_port": metrics_port}, emulator=True)
 
 
 @click.command()

@@ -18,7 +18,7 @@ from core.settings import read_secret
 from core.signing import check_link, sign_link
 from producer.api.access import Operator, services_of
 from producer.composition import Services
-from sql.access import find_api_key, hash_key, touch_api_key
+from sql.access import hash_key, touch_api_key
 from sql.dashboard import find_operator_key
 
 COOKIE = "factory_session"
@@ -30,7 +30,7 @@ _WHAT = "dashboard"
 
 async def open_session(services: Services, key: str, now: datetime) -> str:
     """The cookie's value. Raises Unauthenticated, or Forbidden for a project's key."""
-    found = await find_api_key(services.database, hash_key(key), None) if key else None
+    found = await services.looks.find_key(hash_key(key)) if key else None
     if found is None:
         raise Unauthenticated("This key is not known, was revoked or has expired")
     if found.project_id is not None or "admin" not in found.scopes:
@@ -72,7 +72,7 @@ def end_session(response: Response) -> None:
 
 async def viewer_of(request: Request) -> Operator:
     """Whoever has a session may look."""
-    return await read_session(services_of(request), request.cookies.get(COOKIE, ""), utc_now())
+    return await read_session(await services_of(request), request.cookies.get(COOKIE, ""), utc_now())
 
 
 def refuse_foreign_pages(request: Request) -> None:

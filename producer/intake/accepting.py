@@ -13,7 +13,7 @@ from producer.intake.line_readers import LineReader, read_own
 from producer.intake.lines import PAGE_LINES, Line, LineSource
 from producer.intake.making import Making
 from producer.intake.names import Names, problems_of_line
-from producer.limiting import ProjectLimits
+from producer.limiting import Asked, ProjectLimits
 from producer.submit import Caller, Submitter
 from sql.batches import insert_batch_errors
 from sql.statements import Executor
@@ -31,7 +31,8 @@ class _Refused(Exception):
 
 
 class Acceptance:
-    """For one batch, once. `on_error`: `reject` makes nothing when any line is wrong, `skip` makes the others."""
+    """For one batch, once. `on_error`: `reject` makes nothing when any line is wrong, `skip` makes the others; with
+    `keyed` it makes them when every wrong line has a key to be told of by."""
 
     def __init__(
         self,
@@ -41,13 +42,18 @@ class Acceptance:
         batch_id: UUID,
         on_error: str,
         read: LineReader = read_own,
+        *,
+        keyed: bool = False,
+        admitted: Asked = Asked(),  # noqa: B008  immutable
     ) -> None:
         self._reader = read
         self._submitter = submitter
         self._caller = caller
         self._batch_id = batch_id
         self._rejects = on_error == "reject"
-        self._making = Making(submitter, limits, caller, batch_id)
+        self._keyed = keyed
+        self._fatal = False
+        self._making = Making(submitter, limits, caller, batch_id, admitted)
         self._names = Names()
         self._postponed = array("L")
         self._problems: list[Problem] = []
@@ -66,14 +72,19 @@ class Acceptance:
             if self._adding is not None:
                 self._adding.cancel()
                 await asyncio.gather(self._adding, return_exceptions=True)
-        if not (self._rejects and self.refused):
+        if not self._fatal:
             await self._untangle(db)
         await self._keep_wrong(db)
-        if self.refused and (self._rejects or not self._making.made):
+        if self._fatal or (self.refused and not self._making.made and not self._keyed):
             raise RequestRefused.of(self._problems)
-        if not self._making.made:
+        if not self._making.made and not self.refused:
             raise FactoryError("the lines of this batch are not there any more")
         await self._making.conclude(db, self.refused)
+
+    @property
+    def asked(self) -> Asked:
+        """Of the limits of the project, once `run` has met them."""
+        return self._making.asked
 
     async def _read(self, db: Executor, source: LineSource) -> None:
         """Lines that come after lines not seen yet are taken at the end, when all keys are known."""
@@ -99,7 +110,7 @@ class Acceptance:
                 rows.append(row)
         await self._settled()
         await self._keep_wrong(db)
-        if rows and not (self._rejects and self.refused):
+        if rows and not self._fatal:
             self._adding = asyncio.create_task(self._making.add(db, rows))
 
     async def _settled(self) -> None:
@@ -112,6 +123,8 @@ class Acceptance:
         """The row of its job; None when it is put off."""
         key, request = self._reader(body, line)
         if isinstance(request, list):
+            if self._keyed and (fault := self._names.add(line, key)):
+                raise _Refused(None, [fault])
             raise _Refused(key, request)
         if postponing and (fault := self._names.add(line, key)):
             raise _Refused(None, [fault])
@@ -131,9 +144,12 @@ class Acceptance:
     def _refuse(self, line: int, key: str | None, problems: Sequence[Problem]) -> None:
         self._names.refuse(line, key)
         self.refused += 1
-        self._problems += problems[: MOST_TOLD - len(self._problems)]
+        fatal = self._rejects or (self._keyed and key is None)
+        self._fatal |= fatal
+        if fatal or not self._keyed:
+            self._problems += problems[: MOST_TOLD - len(self._problems)]
         if not self._rejects:
-            self._wrong.append({"line": line, "problems": [one.as_dict() for one in problems]})
+            self._wrong.append({"line": line, "key": key, "problems": [one.as_dict() for one in problems]})
 
     async def _keep_wrong(self, db: Executor) -> None:
         if self._wrong:

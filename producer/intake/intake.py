@@ -1,13 +1,9 @@
-"""The door for batches: few lines are accepted or refused at once, many are stored first and read afterwards.
-
-Stored lines are read in one transaction, under a lock that goes with it: when the process dies, nothing was made, and
-another process finds the batch `validating` and begins anew.
-"""
+"""The door for batches: few lines are accepted or refused at once, many are stored first and read afterwards."""
 
 import asyncio
 import contextlib
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -16,26 +12,21 @@ from broker.wakeups import Wakeups
 from core.clock import utc_now
 from core.errors import FactoryError, IdempotencyConflict, Problem, RequestRefused
 from core.ids import first_id_at, new_id
-from core.logging import get_logger
+from producer.idempotency import KEY_LIFE
 from producer.intake.accepting import Acceptance
-from producer.intake.line_readers import LineReader, read_own, reader_of
-from producer.intake.lines import MOST_LINES, FileLines, HeldLines, Line, LineCutter, LineSource, StoredLines
-from producer.intake.making import BatchGone
+from producer.intake.lines import MOST_LINES, HeldLines, Line, LineCutter, WholeBody
 from producer.intake.order import BatchHeader
 from producer.intake.retrying import Retrial
-from producer.limiting import ProjectLimits
+from producer.intake.validating import Validation
+from producer.limiting import LargerThanLimit, ProjectLimits
 from producer.openai.batches import WINDOW_S, BatchAsked
-from producer.submit import KEY_LIFE, Caller, Submitter
+from producer.submit import Caller, Submitter
 from sql.batches import (
     ValidatingBatch,
     copy_lines,
-    count_try,
     drop_lines,
     drop_lost_lines,
     insert_batch,
-    insert_batch_errors,
-    lock_validating,
-    refuse_batch,
     select_validating,
 )
 from sql.files import describe_openai_batch
@@ -43,15 +34,13 @@ from sql.jobs import claim_idempotency_key
 from sql.patience import GONE
 from sql.pool import Database
 from sql.statements import Executor
-from storage.store import StorageUnavailable, Store
+from storage.store import Store
 
 EVERY_S = 5.0
 AT_ONCE_LINES = 1000
 AT_ONCE_BYTES = 4_000_000
 COPIED_LINES = 2000
-MOST_TRIES = 5
 LOST_AFTER = timedelta(days=1)
-TOLD_IN_BATCH = 20
 
 
 class Intake:
@@ -70,24 +59,30 @@ class Intake:
         self._database = database
         self._submitter = submitter
         self._limits = limits
-        self._wakeups = wakeups
-        self._storage = storage
-        self._line_mb = line_mb
-        self._reading = asyncio.Lock()
+        self._validation = Validation(database, submitter, limits, wakeups, storage, line_mb)
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def create(
         self, caller: Caller, header: BatchHeader, lines: Mapping[int, bytes], key: str | None, digest: bytes
     ) -> UUID:
-        """A batch of few lines, accepted when this returns; with an idempotency key, the earlier one of the same
-        `digest`. Raises what `Acceptance.run` does."""
+        """A batch of few lines, accepted when this returns, or `validating` where they are more than the limits of the
+        project admit in a minute; with an idempotency key, the earlier one of the same `digest`. Raises what
+        `Acceptance.run` does."""
         header.check()
+        try:
+            return await self._create(caller, header, lines, key, digest)
+        except LargerThanLimit:
+            return await self._store(caller, header, lines, None, WholeBody(len(lines), digest), key)
+
+    async def _create(
+        self, caller: Caller, header: BatchHeader, lines: Mapping[int, bytes], key: str | None, digest: bytes
+    ) -> UUID:
         batch_id = new_id()
         async with self._database.acquire() as connection, connection.transaction():
             if (earlier := await _claim(connection, caller, batch_id, key, digest)) is not None:
                 return earlier
             await _insert(connection, caller, batch_id, header, len(lines))
-            acceptance = self._acceptance(caller, batch_id, header.on_error)
+            acceptance = Acceptance(self._submitter, self._limits, caller, batch_id, header.on_error)
             await acceptance.run(connection, HeldLines(lines))
         await self._submitter.hand_over_batch(batch_id, acceptance.last_line)
         return batch_id
@@ -112,20 +107,22 @@ class Intake:
         caller: Caller,
         header: BatchHeader,
         held: Mapping[int, bytes],
-        lines: AsyncIterator[Line],
-        cutter: LineCutter,
+        lines: AsyncIterator[Line] | None,
+        whole_of: LineCutter | WholeBody,
         key: str | None,
     ) -> UUID:
+        """What is held, and what is still to come; `whole_of` counts them all."""
         batch_id, whole = new_id(), False
         try:
             await copy_lines(self._database, batch_id, list(held.items()))
-            async for page in _pages(lines):
-                await copy_lines(self._database, batch_id, page)
+            if lines is not None:
+                async for page in _pages(lines):
+                    await copy_lines(self._database, batch_id, page)
             whole = True
             async with self._database.acquire() as connection, connection.transaction():
-                earlier = await _claim(connection, caller, batch_id, key, cutter.digest)
+                earlier = await _claim(connection, caller, batch_id, key, whole_of.digest)
                 if earlier is None:
-                    await _insert(connection, caller, batch_id, header, cutter.count)
+                    await _insert(connection, caller, batch_id, header, whole_of.count)
         except BaseException as error:
             if not whole or isinstance(error, FactoryError):  # else nobody knows whether the batch is there
                 with contextlib.suppress(*GONE):
@@ -142,7 +139,7 @@ class Intake:
     ) -> UUID:
         """A batch of the lines of a file, which are read after this returns; `file` is a row of
         `sql.files.read_file`. Raises IdempotencyConflict."""
-        header = BatchHeader(metadata=asked.metadata)
+        header = BatchHeader(metadata=asked.metadata, on_error="skip")
         header.check()
         batch_id, until = new_id(), utc_now() + timedelta(seconds=WINDOW_S)
         digest = hashlib.sha256(repr((b"openai batch", *asked)).encode()).digest()
@@ -158,23 +155,39 @@ class Intake:
         return batch_id
 
     async def retry(self, caller: Caller, earlier: Mapping[str, Any], key: str | None) -> UUID:
-        """A new batch of what did not complete of an earlier one, which is over (a row of `read_batch`)."""
-        batch_id = new_id()
+        """A new batch of what did not complete of an earlier one, which is over (a row of `read_batch`); `validating`
+        where that is more than the limits of the project admit in a minute."""
         header = BatchHeader(earlier["name"], earlier["metadata"], earlier["max_cost_usd"])
         digest = hashlib.sha256(b"retry-failed " + earlier["id"].bytes).digest()
+        try:
+            return await self._retry(caller, header, earlier["id"], key, digest)
+        except LargerThanLimit:
+            batch_id = new_id()
+        lines = earlier["failed"] + earlier["cancelled"] + earlier["expired"]
         async with self._database.acquire() as connection, connection.transaction():
             if (known := await _claim(connection, caller, batch_id, key, digest)) is not None:
                 return known
-            await _insert(connection, caller, batch_id, header, 0, earlier["id"])
-            retrial = Retrial(self._submitter, self._limits, caller, batch_id)
-            await retrial.run(connection, earlier["id"])
+            await _insert(connection, caller, batch_id, header, lines, earlier["id"])
+        self._begin(ValidatingBatch(batch_id, caller.project_id, caller.project, retry_of=earlier["id"]))
+        return batch_id
+
+    async def _retry(
+        self, caller: Caller, header: BatchHeader, earlier_id: UUID, key: str | None, digest: bytes
+    ) -> UUID:
+        batch_id = new_id()
+        async with self._database.acquire() as connection, connection.transaction():
+            if (known := await _claim(connection, caller, batch_id, key, digest)) is not None:
+                return known
+            await _insert(connection, caller, batch_id, header, 0, earlier_id)
+            retrial = Retrial(self._submitter, self._limits, caller, batch_id, earlier_id)
+            await retrial.run(connection)
         await self._submitter.hand_over_batch(batch_id, retrial.last_line)
         return batch_id
 
     async def step(self) -> None:
         """Read what nobody reads; forget lines of uploads that broke off."""
         for batch in await select_validating(self._database):
-            await self._validate(batch)
+            await self._validation.run(batch)
         await drop_lost_lines(self._database, first_id_at(utc_now() - LOST_AFTER))
 
     async def stop(self) -> None:
@@ -184,57 +197,9 @@ class Intake:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _begin(self, batch: ValidatingBatch) -> None:
-        task = asyncio.create_task(self._validate(batch), name=f"batch {batch.id}")
+        task = asyncio.create_task(self._validation.run(batch), name=f"batch {batch.id}")
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-
-    async def _validate(self, batch: ValidatingBatch) -> None:
-        """Until it has jobs or is refused. When a server is away, or somebody else reads it, it is left alone."""
-        caller = Caller(batch.project_id, batch.project, frozenset({"jobs"}))
-        acceptance: Acceptance | None = None
-        async with self._reading:
-            try:
-                async with self._database.acquire() as connection, connection.transaction():
-                    on_error = await lock_validating(connection, batch.id)
-                    if on_error is None:
-                        return
-                    acceptance = self._acceptance(caller, batch.id, on_error, reader_of(batch, utc_now()))
-                    if await count_try(self._database, batch.id) > MOST_TRIES:
-                        raise FactoryError(
-                            f"{MOST_TRIES} processes began to read these lines, and none came to the end"
-                        )
-                    await acceptance.run(connection, self._source_of(batch))
-                    await drop_lines(connection, batch.id)
-            except (*GONE, BatchGone, StorageUnavailable) as error:
-                get_logger(__name__).warning("a batch was not read", batch_id=str(batch.id), error=type(error).__name__)
-                return
-            except FactoryError as error:
-                await self._refuse(batch.id, acceptance, error)
-            except Exception:  # noqa: BLE001  whatever it is, the caller learns of it
-                get_logger(__name__).exception("a fault of ours", batch_id=str(batch.id))
-                await self._refuse(batch.id, acceptance, FactoryError("the factory failed at these lines"))
-            else:
-                await self._submitter.hand_over_batch(batch.id, acceptance.last_line)
-        await self._wakeups.publish(batch.id)
-
-    async def _refuse(self, batch_id: UUID, acceptance: Acceptance | None, error: FactoryError) -> None:
-        reason = {
-            "kind": error.code,
-            "message": error.message,
-            "problems": [one.as_dict() for one in error.problems[:TOLD_IN_BATCH]],
-        }
-        async with self._database.acquire() as connection, connection.transaction():
-            await refuse_batch(connection, batch_id, acceptance.refused if acceptance else 0, reason)
-            await insert_batch_errors(connection, batch_id, _by_line(error.problems))
-            await drop_lines(connection, batch_id)
-
-    def _acceptance(self, caller: Caller, batch_id: UUID, on_error: str, read: LineReader = read_own) -> Acceptance:
-        return Acceptance(self._submitter, self._limits, caller, batch_id, on_error, read)
-
-    def _source_of(self, batch: ValidatingBatch) -> LineSource:
-        if batch.endpoint is None:
-            return StoredLines(self._database, batch.id)
-        return FileLines(self._storage, batch.storage_key, self._line_mb)
 
 
 async def _insert(
@@ -255,14 +220,6 @@ async def _claim(db: Executor, caller: Caller, batch_id: UUID, key: str | None, 
     if answer.request_hash != digest:
         raise IdempotencyConflict
     return answer.batch_id if answer.batch_id != batch_id else None
-
-
-def _by_line(problems: Sequence[Problem]) -> list[dict[str, Any]]:
-    lines: dict[int, list[dict[str, Any]]] = {}
-    for one in problems:
-        if one.line is not None:
-            lines.setdefault(one.line, []).append(one.as_dict())
-    return [{"line": line, "problems": found} for line, found in lines.items()]
 
 
 async def _pages(lines: AsyncIterator[Line]) -> AsyncIterator[list[Line]]:

@@ -1,12 +1,13 @@
 """What a line says: a Request, or a request of OpenAI's."""
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 
 from core.errors import Problem
 from core.jsonio import load_json
-from core.request import JobRequest
+from core.request import KEY, JobRequest
 from core.request_checks import read_request
 from producer.openai.batches import read_batch_line
 from sql.batches import ValidatingBatch
@@ -32,9 +33,10 @@ def read_own(body: bytes, line: int) -> Read:
 
 
 def _key_in(body: bytes) -> str | None:
-    """The key of a line that is wrong elsewhere, so that lines that come after it are told apart from lost ones."""
+    """The key of a line that is wrong elsewhere, so that it is told of by that, and lines that come after it are told
+    apart from lost ones."""
     try:
         key = load_json(body)["key"]
     except (ValueError, TypeError, KeyError, IndexError):
         return None
-    return key if isinstance(key, str) else None
+    return key if isinstance(key, str) and re.fullmatch(KEY, key) else None

@@ -91,6 +91,14 @@ async def _cut_file(storage: Store, key: str | None, line_mb: int) -> AsyncGener
         raise RequestRefused("the input file has no lines")
 
 
+@dataclass(frozen=True, slots=True)
+class WholeBody:
+    """What a LineCutter says at its end, of lines that came otherwise."""
+
+    count: int
+    digest: bytes
+
+
 @dataclass(slots=True)
 class LineCutter:
     """Cuts a stream of bytes into its lines, which keep the numbers they have in the file; empty ones are left out.

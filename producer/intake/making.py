@@ -9,7 +9,7 @@ from uuid import UUID
 from core.ids import id_of_line
 from core.limits import tokens_asked
 from core.request import JobRequest
-from producer.limiting import ProjectLimits
+from producer.limiting import Asked, ProjectLimits
 from producer.submit import Caller, Submitter
 from sql.batches import accept_batch, remove_jobs
 from sql.jobs import release_dependents
@@ -27,11 +27,20 @@ class BatchGone(Exception):
 class Making:
     """For one batch, once."""
 
-    def __init__(self, submitter: Submitter, limits: ProjectLimits, caller: Caller, batch_id: UUID) -> None:
+    def __init__(
+        self,
+        submitter: Submitter,
+        limits: ProjectLimits,
+        caller: Caller,
+        batch_id: UUID,
+        admitted: Asked = Asked(),  # noqa: B008  immutable
+    ) -> None:
+        """`admitted`: what the limits of the project have admitted of it already."""
         self._submitter = submitter
         self._limits = limits
         self._caller = caller
         self._batch_id = batch_id
+        self._admitted = admitted
         self._counted = array("Q")  # of each job, its line and the tokens it is counted as
         self._removed: set[int] = set()
         self._reserved = Decimal(0)
@@ -57,13 +66,19 @@ class Making:
         self.made -= len(lines)
         self._removed.update(lines)
 
+    @property
+    def asked(self) -> Asked:
+        """Of the limits of the project, by all jobs that were made."""
+        return Asked(self.made, sum(count for _, count in self._tokens()))
+
     async def conclude(self, db: Executor, refused: int) -> None:
         """Hold them to the limits and budgets of the project, and let them run. Raises RateLimited, RequestRefused,
         BudgetReached, or BatchGone: then the transaction is to be rolled back."""
         for page in _pages(list(self._answered)):
             await release_dependents(db, page, None)
-        tokens = sum(count for _, count in self._tokens())
-        await self._limits.admit_counted(self._caller.project_id, self.made, tokens, self._tokens())
+        left = self.asked.beyond(self._admitted)
+        if any(left):
+            await self._limits.admit_counted(self._caller.project_id, *left, self._tokens())
         await self._submitter.reserve(db, self._caller, self._reserved)
         if not await accept_batch(db, self._batch_id, refused):
             raise BatchGone

@@ -11,7 +11,7 @@ from core.jsonio import dump_json
 from core.request import JobRequest
 from producer.intake.making import PAGE, Making
 from producer.intake.names import problems_of_line
-from producer.limiting import ProjectLimits
+from producer.limiting import Asked, ProjectLimits
 from producer.submit import Caller, Submitter
 from sql.batches import UnfinishedJob, select_unfinished
 from sql.statements import Executor
@@ -20,17 +20,33 @@ from sql.statements import Executor
 class Retrial:
     """For one new batch, once. Answers of jobs that completed are taken from the earlier batch."""
 
-    def __init__(self, submitter: Submitter, limits: ProjectLimits, caller: Caller, batch_id: UUID) -> None:
+    refused = 0
+
+    def __init__(
+        self,
+        submitter: Submitter,
+        limits: ProjectLimits,
+        caller: Caller,
+        batch_id: UUID,
+        earlier: UUID,
+        admitted: Asked = Asked(),  # noqa: B008  immutable
+    ) -> None:
         self._submitter = submitter
         self._caller = caller
         self._batch_id = batch_id
-        self._making = Making(submitter, limits, caller, batch_id)
+        self._earlier = earlier
+        self._making = Making(submitter, limits, caller, batch_id, admitted)
         self.last_line = 0
 
-    async def run(self, db: Executor, earlier: UUID) -> None:
+    @property
+    def asked(self) -> Asked:
+        """Of the limits of the project, once `run` has met them."""
+        return self._making.asked
+
+    async def run(self, db: Executor) -> None:
         """Raises RequestRefused where nothing can do a request any more, Conflict where its content was deleted, and
         what `Making.conclude` does."""
-        while jobs := await select_unfinished(db, earlier, self.last_line, PAGE):
+        while jobs := await select_unfinished(db, self._earlier, self.last_line, PAGE):
             self.last_line = jobs[-1].line
             if gone := next((job for job in jobs if job.deleted), None):
                 raise Conflict(f"line {gone.line}: what it was asked or builds on is deleted: it cannot be tried again")

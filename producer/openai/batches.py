@@ -6,12 +6,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from core.errors import Problem, RequestRefused
+from core.ids import id_of_line
 from core.request import JobRequest
 from core.request_checks import find_unstorable
 from producer.openai.asking import Asked, flag, read_object, to_request
 from producer.openai.chat import present_completion, read_chat
 from producer.openai.embeddings import encoding_of, present_embeddings, read_embeddings
-from producer.openai.errors import OpenAiError, Refusal, error_of, error_of_failure, words_of
+from producer.openai.errors import OpenAiError, Refusal, error_of, error_of_failure, error_of_problem
 from producer.openai.ids import batch_id_text, file_id_text
 from producer.openai.parameters import CHAT, EMBEDDINGS, RESPONSES, Parameter, Table, check_parameters
 from producer.openai.responses import present_response, read_response
@@ -77,11 +78,12 @@ def read_life(value: Any, name: str) -> int | None:
 def read_batch_line(
     raw: bytes, line: int, *, endpoint: str, cache: str, deadline_s: float
 ) -> tuple[str | None, JobRequest | list[Problem]]:
-    """The custom_id of a line, and its request or what is wrong with it, in the words of the live path."""
+    """The custom_id of a line, and its request or what is wrong with its body, in the words of the live path. Without
+    a custom_id the line is none of this batch's: it is no JSON, or another endpoint's, or cannot be named."""
     custom_id = None
     try:
         said = read_object(raw)
-        custom_id = _id_of(said)
+        custom_id = _name_of(said, endpoint)
         return custom_id, to_request(_asked(said, endpoint, deadline_s), cache)
     except RequestRefused as error:
         known = error_of(error).code
@@ -90,24 +92,29 @@ def read_batch_line(
         return custom_id, [Problem(one.message, one.field, line, code) for one in found]
 
 
-def _id_of(said: Mapping[str, Any]) -> str:
-    for name in said:
-        if name not in LINE:
-            raise Refusal(f"Unknown parameter: '{name[:100]}'.", name[:100], "unknown_parameter")
-    for name in LINE:
-        if said.get(name) is None:
-            raise Refusal(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
+def _name_of(said: Mapping[str, Any], endpoint: str) -> str:
+    for name in ("custom_id", "method", "url"):
+        _refuse_missing(said, name)
     custom_id = said["custom_id"]
     if not isinstance(custom_id, str) or not 1 <= len(custom_id) <= LONGEST_ID or any(find_unstorable(custom_id)):
         raise Refusal(f"'custom_id' is a text of 1 to {LONGEST_ID} characters.", "custom_id")
-    return custom_id
-
-
-def _asked(said: Mapping[str, Any], endpoint: str, deadline_s: float) -> Asked:
     if said["method"] != "POST":
         raise Refusal("'method' is POST.", "method", "invalid_method")
     if said["url"] != endpoint:
         raise Refusal(f"'url' is {endpoint}, the endpoint of the batch.", "url", "mismatched_url")
+    return custom_id
+
+
+def _refuse_missing(said: Mapping[str, Any], name: str) -> None:
+    if said.get(name) is None:
+        raise Refusal(f"Missing required parameter: '{name}'.", name, "missing_required_parameter")
+
+
+def _asked(said: Mapping[str, Any], endpoint: str, deadline_s: float) -> Asked:
+    for name in said:
+        if name not in LINE:
+            raise Refusal(f"Unknown parameter: '{name[:100]}'.", name[:100], "unknown_parameter")
+    _refuse_missing(said, "body")
     body = said["body"]
     if not isinstance(body, dict):
         raise Refusal("Invalid type for 'body': expected an object.", "body", "invalid_type")
@@ -139,6 +146,7 @@ def _translate(body: Mapping[str, Any], endpoint: str) -> Asked:
 def present_openai_batch(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of `read_openai_batch` as a Batch."""
     status, finished = _status(row), _stamp(row["finished_at"])
+    refused = 0 if status == "failed" else row["refused"]  # then none of them was a request
     return {
         "id": batch_id_text(row["id"]),
         "object": "batch",
@@ -159,9 +167,9 @@ def present_openai_batch(row: Mapping[str, Any]) -> dict[str, Any]:
         "cancelling_at": _stamp(row["cancelled_at"]),
         "cancelled_at": finished if status == "cancelled" else None,
         "request_counts": {
-            "total": row["total"],
+            "total": row["total"] + refused,
             "completed": row["completed"],
-            "failed": row["failed"] + row["cancelled"] + row["expired"],
+            "failed": row["failed"] + row["cancelled"] + row["expired"] + refused,
         },
         "metadata": row["metadata"],
     }
@@ -185,10 +193,11 @@ def _errors(reason: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _problem(one: Mapping[str, Any]) -> dict[str, Any]:
-    code, param = words_of(one.get("code") or "invalid_value", one.get("field"))
+    error = error_of_problem(one)
+    code, param = error.code, error.param
     if param == "key":
         code, param = "duplicate_custom_id", "custom_id"
-    return {"code": code, "message": one["message"], "param": param, "line": one.get("line")}
+    return {"code": code, "message": error.message, "param": param, "line": one.get("line")}
 
 
 def present_file(row: Mapping[str, Any], size: int | None) -> dict[str, Any]:
@@ -223,6 +232,18 @@ def present_line(row: Mapping[str, Any], endpoint: str) -> dict[str, Any]:
         return line | {"response": _response(row, failure.status, failure.body())}
     said = "expired before it was answered" if row["state"] == "expired" else "was cancelled"
     return line | {"error": {"code": f"batch_{row['state']}", "message": f"This request {said}."}}
+
+
+def present_refused_line(batch_id: UUID, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A line that made no job (a row of `select_batch_errors`) as a line of the error file."""
+    error = error_of_problem(row["problems"][0])
+    named = {"id": id_of_line(batch_id, row["line"])}
+    return {
+        "id": f"batch_req_{named['id'].hex}",
+        "custom_id": row["key"],
+        "response": _response(named, error.status, error.body()),
+        "error": None,
+    }
 
 
 def _response(row: Mapping[str, Any], status: int, body: Mapping[str, Any]) -> dict[str, Any]:

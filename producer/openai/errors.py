@@ -70,10 +70,11 @@ def error_of(error: FactoryError) -> OpenAiError:
     return OpenAiError(status, error.message, kind, code, param, wait_s is not None, wait_s)
 
 
-def words_of(code: str, param: str | None) -> tuple[str | None, str | None]:
-    """OpenAI's code and param of a refusal."""
-    _, _, code_there, param_there = _ERRORS.get(code, (0, "", code, None))
-    return code_there, param_there or param
+def error_of_problem(problem: Mapping[str, Any]) -> OpenAiError:
+    """What is wrong with a line of a batch (`Problem.as_dict()`), as the live path would say it."""
+    code = problem.get("code") or "invalid_value"
+    status, kind, code, param = _ERRORS.get(code, (400, "invalid_request_error", code, None))
+    return OpenAiError(status, problem["message"], kind, code, param or problem.get("field"))
 
 
 def error_of_failure(failure: Mapping[str, Any] | None, state: str) -> OpenAiError:

@@ -3,7 +3,7 @@ WITH wanted AS (
     FROM jsonb_to_recordset($1::jsonb) AS given (
         id uuid, project_id uuid, batch_id uuid, line integer, key text, after uuid[], kind text, priority text,
         request jsonb, run_at timestamptz, deadline_s double precision, retry_of uuid, metadata jsonb, fingerprint text,
-        sent_hash text
+        sent_hash text, traceparent text
     )
 ), found AS (
     SELECT
@@ -17,13 +17,13 @@ WITH wanted AS (
     INSERT INTO factory.jobs (
         id, project_id, batch_id, line, key, after, state, kind, priority, request, run_at, deadline, retry_of,
         metadata, created_at, finished_at, fingerprint, result, provider, model, variant, usage, cost, cached,
-        webhook_url, sent_hash
+        webhook_url, sent_hash, traceparent
     )
     SELECT
         id, project_id, batch_id, line, key, after, 'completed', kind, priority, request, coalesce(run_at, now()),
         now() + make_interval(secs => deadline_s), retry_of, metadata, now(), now(), hash,
         result || '{"cached": true, "cost": 0}', provider, model, variant, usage, 0, true,
-        request ->> 'webhook_url', decode(sent_hash, 'hex')
+        request ->> 'webhook_url', decode(sent_hash, 'hex'), traceparent
     FROM found
 ), told AS (
     INSERT INTO factory.cache_hits (

@@ -40,6 +40,7 @@ LEFT JOIN factory.webhook_secrets AS own ON own.project_id = before.project_id A
 WHERE delivery.id = due.id
 RETURNING
     delivery.id, delivery.project_id, project.name AS project, delivery.endpoint_id, delivery.job_id, delivery.batch_id,
+    (SELECT job.traceparent FROM factory.jobs AS job WHERE job.id = delivery.job_id) AS traceparent,
     delivery.type, delivery.url, delivery.attempts, delivery.leased_until, coalesce(hook.active, true) AS active,
     coalesce(hook.include_content, false) AS include_content,
     coalesce(hook.secret_number, own.secret_number, 1) AS secret_number,

@@ -3,7 +3,7 @@ SELECT
     job.content_deleted_at IS NOT NULL AS deleted,
     EXISTS (
         SELECT FROM factory.jobs AS other
-        WHERE other.batch_id = job.batch_id AND job.id = ANY (other.after)
+        WHERE other.after @> ARRAY[job.id] AND other.after <> '{}'
             AND other.state IN ('waiting', 'queued', 'in_progress', 'cancelling')
     ) AS needed
 FROM factory.jobs AS job

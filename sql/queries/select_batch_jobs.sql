@@ -5,5 +5,5 @@ SELECT
     feedback.score AS feedback_score, feedback.label AS feedback_label, job.audio_expired_at, job.content_deleted_at
 FROM factory.jobs AS job LEFT JOIN factory.feedback AS feedback ON feedback.job_id = job.id
 WHERE job.batch_id = $1::uuid AND job.project_id = $2::uuid AND job.line > $3::integer
+    AND job.line <= $4::integer
 ORDER BY job.line
-LIMIT $4::integer

@@ -1,7 +1,7 @@
 SELECT job.id
 FROM factory.projects AS project
 CROSS JOIN LATERAL (
-    SELECT old.id, old.batch_id, old.finished_at FROM factory.jobs AS old
+    SELECT old.id FROM factory.jobs AS old
     WHERE old.project_id = project.id AND old.finished_at IS NOT NULL AND old.content_deleted_at IS NULL
         AND old.finished_at < coalesce($1::timestamptz, now())
             - make_interval(secs => 86400 * (project.settings ->> 'content_retention_days')::double precision)
@@ -10,7 +10,7 @@ CROSS JOIN LATERAL (
 ) AS job
 WHERE jsonb_typeof(project.settings -> 'content_retention_days') = 'number' AND NOT EXISTS (
     SELECT FROM factory.jobs AS other
-    WHERE other.batch_id = job.batch_id AND job.id = ANY (other.after)
+    WHERE other.after @> ARRAY[job.id] AND other.after <> '{}'
         AND other.state IN ('waiting', 'queued', 'in_progress', 'cancelling')
 )
 LIMIT $2::integer

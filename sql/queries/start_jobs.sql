@@ -1,5 +1,5 @@
 WITH claimed AS (
-    SELECT job.id, given.token
+    SELECT job.id, given.token, CASE WHEN job.state = 'queued' THEN greatest(job.queued_at, job.run_at) END AS due_at
     FROM unnest($1::uuid[], $2::bigint[]) AS given (id, token) JOIN factory.jobs AS job ON job.id = given.id
     WHERE job.id = ANY ($1::uuid[])
     ORDER BY job.id
@@ -16,9 +16,10 @@ FROM claimed
 WHERE job.id = claimed.id AND job.id = ANY ($1::uuid[]) AND fence < claimed.token
     AND state IN ('queued', 'in_progress', 'cancelling')
 RETURNING
-    job.id, project_id, batch_id, key, after, state, kind, priority, request, attempts, lost_leases, fence, created_at,
+    job.id, project_id, batch_id, key, after, state, kind, priority, request, attempts, lost_leases, fence, created_at, traceparent,
     extract(epoch FROM deadline - coalesce($3::timestamptz, now()))::double precision AS deadline_in_s,
     extract(epoch FROM coalesce($3::timestamptz, now()) - started_at)::double precision AS running_for_s,
+    extract(epoch FROM coalesce($3::timestamptz, now()) - claimed.due_at)::double precision AS waited_s,
     EXISTS (
         SELECT FROM factory.batches AS batch WHERE batch.id = job.batch_id AND batch.max_cost_usd IS NOT NULL
     ) AS batch_has_ceiling

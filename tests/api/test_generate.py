@@ -104,6 +104,44 @@ async def test_an_idempotency_key_joins_the_same_job(factory: Factory) -> None:
     assert other.json()["code"] == "idempotency_key_reused"
 
 
+async def test_keys_that_come_together_are_told_apart(factory: Factory) -> None:
+    async def submit(key: str, prompt: str) -> httpx.Response:
+        body = {"model": "fast", "prompt": prompt, "cache": "off"}
+        return await factory.client.post("/v1/jobs", json=body, headers={"Idempotency-Key": key})
+
+    same, others, odd = ("one", "the same"), [(f"other {number}", "x") for number in range(10)], ("one", "another body")
+    await submit(*same)
+    answers = await asyncio.gather(
+        *(submit(*each) for each in [same, odd, *others, *others, ("two", "a"), ("two", "b")])
+    )
+    assert (answers[0].status_code, answers[1].status_code) == (202, 422)
+    ids = [answer.json()["id"] for answer in answers[2:22]]
+    assert ids[:10] == ids[10:]
+    assert len(set(ids)) == 10
+    assert sorted(answer.status_code for answer in answers[22:]) == [202, 422]
+    (made,) = await factory.execute("SELECT count(*) AS jobs FROM factory.jobs")
+    assert made["jobs"] == 12
+
+
+async def test_a_key_whose_job_was_refused_is_free_again(factory: Factory) -> None:
+    async def set_budget(usd: float | None) -> None:
+        budgets = {"daily": {"hard_usd": usd}} if usd else {}
+        await factory.execute(
+            "UPDATE factory.projects SET settings = jsonb_build_object('budgets', $1::jsonb) WHERE name = 'nicestory'",
+            budgets,
+        )
+        await factory.settled()
+
+    async def submit() -> httpx.Response:
+        body = {"model": "gpt-6-luna", "prompt": "x", "max_output_tokens": 100_000, "cache": "off"}
+        return await factory.client.post("/v1/jobs", json=body, headers={"Idempotency-Key": "dear"})
+
+    await set_budget(0.0005)
+    assert {answer.status_code for answer in await asyncio.gather(submit(), submit(), submit())} == {402}
+    await set_budget(None)
+    assert (await submit()).status_code == 202
+
+
 async def test_node_needs_nothing_but_fetch(served: str, factory: Factory) -> None:
     if shutil.which("node") is None:
         pytest.skip("node is not installed")

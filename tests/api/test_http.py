@@ -17,6 +17,7 @@ from producer.api.app import create_app
 from producer.api.openai.paths import is_openai_path
 from producer.api.server import ApiServer, config_of
 from producer.composition import open_services
+from sql.deleting import select_outlived
 from tests.house import Factory
 
 LATER = {"model": "fast", "prompt": "x", "run_at": "2099-01-01T00:00:00Z"}
@@ -235,6 +236,75 @@ async def test_deleted_content_is_gone_and_the_shell_stays(factory: Factory) -> 
     assert (await factory.client.post(f"{text['urls']['self']}/retry")).status_code == 409
     assert not (await factory.job(model="fast", prompt=secret))["result"]["cached"]
     assert (await factory.client.get("/v1/usage")).json()["totals"]["calls"] == 3
+
+
+async def test_a_repeat_of_what_was_deleted_is_gone_and_says_so(factory: Factory) -> None:
+    body = {"model": "fast", "prompt": "Once"}
+    line = {"jobs": [body]}
+    for path, sent in (("/v1/generate", body), ("/v1/jobs", body), ("/v1/job-batches", line)):
+        key = {"Idempotency-Key": path}
+        made = await factory.client.post(path, json=sent, headers=key)
+        place = made.headers["location"]
+        assert (await factory.client.get(place, params={"wait": 30})).json()["finished_at"]
+        assert (await factory.client.post(path, json=sent, headers=key)).status_code == made.status_code
+        assert (await factory.client.delete(place)).status_code == 204
+        again = await factory.client.post(path, json=sent, headers=key)
+        assert (again.status_code, again.json()["code"]) == (410, "content_deleted"), again.text
+        assert "another key has it done again" in again.json()["detail"]
+    chat = {"model": "fast", "messages": [{"role": "user", "content": "Once"}]}
+    asked = await factory.client.post("/v1/chat/completions", json=chat, headers={"Idempotency-Key": "chat"})
+    await factory.client.delete(f"/v1/jobs/{asked.headers['x-factory-job-id']}")
+    again = await factory.client.post("/v1/chat/completions", json=chat, headers={"Idempotency-Key": "chat"})
+    assert (again.status_code, again.json()["error"]["code"]) == (404, "not_found")
+
+
+async def test_the_content_of_a_whole_batch_is_deleted_and_the_ledger_stays(factory: Factory) -> None:
+    secret = f"secret-{uuid4().hex}"
+    jobs = [
+        {"model": "fast", "prompt": secret, "metadata": {"who": secret}, "key": "a"},
+        {"model": "narrator-fast", "kind": "speech", "input": f"{secret}.", "key": "spoken"},
+        {**LATER, "prompt": "{{a.content}}", "after": ["a"], "key": "b"},
+        {"model": "fast", "odd": secret, "key": secret},
+    ]
+    sent = {"jobs": jobs, "name": secret, "metadata": {"book": secret}, "on_error": "skip"}
+    urls = (await factory.client.post("/v1/job-batches", json=sent)).json()["urls"]
+    place = urls["self"]
+    listed = (await factory.client.get("/v1/jobs", params={"batch_id": place.rpartition("/")[2]})).json()["data"]
+    by_key = {job["key"]: job["urls"]["self"] for job in listed}
+    for key in ("a", "spoken"):
+        assert (await factory.client.get(by_key[key], params={"wait": 30})).json()["status"] == "completed"
+    refused = await factory.client.delete(place)
+    assert (refused.status_code, "cancel it first" in refused.json()["detail"]) == (409, True)
+    await factory.client.post(f"{by_key['b']}/cancel")
+    batch = (await factory.client.get(place, params={"wait": 30})).json()
+    assert (batch["status"], batch["counts"]["completed"], batch["refused"]) == ("completed", 2, 1)
+
+    retried = (await factory.client.post(f"{by_key['b']}/retry")).json()["urls"]["self"]
+    for needed in (place, by_key["a"]):
+        assert (await factory.client.delete(needed)).status_code == 409, "the retried one comes after it"
+    await factory.execute("UPDATE factory.projects SET settings = settings || '{\"content_retention_days\": 0}'")
+    kept = await select_outlived(factory.services.database, None, 10)
+    assert sorted(map(str, kept)) == sorted(by_key[key].rpartition("/")[2] for key in ("b", "spoken"))
+    await factory.client.post(f"{retried}/cancel")
+
+    totals = (await factory.client.get("/v1/usage")).json()["totals"]
+    stored = [row["storage_key"] for row in await factory.execute("SELECT storage_key FROM factory.job_parts")]
+    assert stored
+    for _ in range(2):
+        assert (await factory.client.delete(place)).status_code == 204
+    shell = (await factory.client.get(place)).json()
+    assert (shell["name"], shell["metadata"], shell["content_deleted_at"] is not None) == (None, {}, True)
+    assert (shell["counts"], shell["cost"], shell["refused"]) == (batch["counts"], batch["cost"], 1)
+    assert (await factory.client.get(urls["errors"])).json()["data"] == []
+    assert not any([await factory.services.storage.has(key) for key in stored])
+    for table in ("jobs", "job_parts", "calls", "cache_entries", "batches", "batch_errors"):
+        rows = await factory.execute(
+            f"SELECT count(*) AS n FROM factory.{table} AS t WHERE t::text LIKE '%' || $1 || '%'", secret
+        )
+        assert rows[0]["n"] == 0, table
+    assert (await factory.client.get("/v1/usage")).json()["totals"] == totals
+    lines = (await factory.client.get(f"{urls['results']}?jobs=true")).text.splitlines()
+    assert [json.loads(line)["content_deleted_at"] is not None for line in lines] == [True] * 3
 
 
 async def test_content_is_needed_while_a_later_job_of_the_batch_runs_and_outlives_no_policy(factory: Factory) -> None:

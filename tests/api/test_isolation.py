@@ -113,7 +113,9 @@ async def ids_of_everything(factory: Factory) -> dict[str, str]:
 async def everything_that_could_change(factory: Factory) -> list[Any]:
     return [
         await factory.execute("SELECT id, state, seq, content_deleted_at FROM factory.jobs ORDER BY id"),
-        await factory.execute("SELECT id, state, seq, cancelled_at FROM factory.batches ORDER BY id"),
+        await factory.execute(
+            "SELECT id, state, seq, cancelled_at, content_deleted_at FROM factory.batches ORDER BY id"
+        ),
         await factory.execute("SELECT * FROM factory.files ORDER BY id"),
         await factory.execute("SELECT * FROM factory.webhook_endpoints ORDER BY id"),
         await factory.execute("SELECT * FROM factory.webhook_deliveries ORDER BY id"),

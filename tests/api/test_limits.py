@@ -1,5 +1,6 @@
 """A project's limits at the door: 429 that says when to come again, headers, and nothing counted twice."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -62,13 +63,63 @@ async def test_what_the_cache_answers_takes_no_tokens(factory: Factory) -> None:
         assert (answer.status_code, answer.json()["status"]) == (202, "completed"), answer.text
 
 
-async def test_a_batch_counts_as_its_jobs_and_one_larger_than_the_limit_is_refused_for_good(factory: Factory) -> None:
+async def read(factory: Factory, made: dict[str, Any], admitted: list[int]) -> dict[str, Any]:
+    """Once its lines are read; what was admitted of it on the way."""
+    async with asyncio.timeout(30):
+        while (batch := (await factory.client.get(made["urls"]["self"])).json())["status"] == "validating":
+            await factory.services.intake.step()
+            rows = await factory.execute("SELECT admitted_requests FROM factory.batch_admissions")
+            admitted += [row["admitted_requests"] for row in rows]
+            await asyncio.sleep(0.05)
+    found: dict[str, Any] = batch
+    return found
+
+
+async def test_a_batch_counts_as_its_jobs_and_one_larger_than_a_minute_admits_is_taken_later(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await limit(factory, requests_per_minute=5)
-    line = {"model": "fast", "prompt": "A line"}
-    answers = [await factory.client.post("/v1/job-batches", json={"jobs": [line] * count}) for count in (3, 3, 6)]
-    assert [one.status_code for one in answers] == [202, 429, 400]
-    assert answers[2].json()["detail"].startswith("jobs: 6 requests at once are more than the project's requests_per")
-    assert (await post(factory)).headers["x-ratelimit-remaining-requests"] == "1"
+    line = {"model": "fast", "prompt": "A line", "run_at": "2099-01-01T00:00:00Z"}
+
+    async def batch_of(count: int) -> httpx.Response:
+        headers = {"Idempotency-Key": str(count)}
+        return await factory.client.post("/v1/job-batches", json={"jobs": [line] * count}, headers=headers)
+
+    assert [(await batch_of(count)).status_code for count in (3, 4)] == [202, 429]
+    monkeypatch.setattr(factory.services.limiter, "_window_s", 1.0)
+    larger, stopped = await batch_of(12), await batch_of(6)
+    assert [one.status_code for one in (larger, stopped)] == [202, 202]
+    assert (larger.json()["status"], larger.json()["total"]) == ("validating", 12)
+    await factory.client.post(f"{stopped.json()['urls']['self']}/cancel")
+    again = await batch_of(12)
+    assert again.json()["id"] == larger.json()["id"]
+    admitted: list[int] = []
+    batch = await read(factory, larger.json(), admitted)
+    assert (batch["status"], batch["total"], batch["refused"]) == ("in_progress", 12, 0)
+    assert admitted == sorted(admitted)
+    assert any(0 < one < 12 for one in admitted), "part by part"
+
+    await factory.client.post(f"{batch['urls']['self']}/cancel")
+    tried = (await factory.client.post(batch["urls"]["retry-failed"])).json()
+    assert (tried["status"], tried["total"], tried["retry_of"]) == ("validating", 12, batch["id"])
+    assert (await read(factory, tried, admitted))["counts"]["queued"] == 12
+    for table in ("batch_lines", "batch_admissions"):
+        assert await factory.execute(f"SELECT FROM factory.{table}") == []
+
+
+async def test_lines_that_are_read_in_the_background_wait_for_room_of_either_kind(
+    factory: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(factory.services.limiter, "_window_s", 1.0)
+    await limit(factory, requests_per_minute=1100, tokens_per_minute=60_000)
+    line = json.dumps({"model": "fast", "prompt": "A line", "max_output_tokens": 50, "run_at": "2099-01-01T00:00:00Z"})
+    headers = {"Content-Type": "application/jsonl"}
+    assert (await post(factory)).status_code == 202
+    made = await factory.client.post("/v1/job-batches", content="\n".join([line] * 1200), headers=headers)
+    batch = await read(factory, made.json(), [])
+    assert (batch["status"], batch["total"]) == ("in_progress", 1200)
+    tries = await factory.execute("SELECT tries FROM factory.batches WHERE id = $1", batch["id"])
+    assert tries[0]["tries"] == 2
 
 
 async def test_the_same_request_again_counts_once(factory: Factory) -> None:

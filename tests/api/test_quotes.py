@@ -156,7 +156,7 @@ async def test_a_quote_charges_no_limit_and_goes_by_what_rests_now(factory: Fact
     )
     await factory.settled()
     for _ in range(4):
-        await quote(factory, ASKED)
+        assert (await quote(factory, ASKED))["limit_minutes"] == 1
     assert [(await factory.client.post("/v1/jobs", json=ASKED)).status_code for _ in range(3)] == [202, 202, 429]
     body = b"\n".join(json.dumps({**ASKED, "prompt": f"Line {number}"}).encode() for number in range(2000))
     answer = await factory.client.post(
@@ -165,6 +165,7 @@ async def test_a_quote_charges_no_limit_and_goes_by_what_rests_now(factory: Fact
     assert answer.status_code == 200, answer.text
     assert "lines" not in answer.json()
     assert len(answer.content) < 3000
+    assert answer.json()["limit_minutes"] == 1000
 
 
 async def test_a_tier_of_service_that_is_asked_for_is_in_the_quote(factory: Factory) -> None:

@@ -94,6 +94,9 @@ async def test_a_stopping_api_sends_everybody_elsewhere(factory: Factory, waitin
             assert (refused.status_code, refused.json()["code"]) == (503, "stopping")
             assert (refused.headers["retry-after"], refused.headers["connection"]) == ("1", "close")
             assert (await api.client.get("/healthz")).status_code == 200
+            taken = await api.client.post("/v1/jobs", json=LATER, headers={"Prefer": "wait=60"})
+            assert (taken.status_code, taken.headers["connection"]) == (202, "close"), "a balancer has not looked yet"
+            assert (await api.client.post("/v1/generate", json=LATER)).status_code == 503
             for answer in await asyncio.gather(*asked):
                 assert answer.status_code in (200, 202)
                 assert answer.json()["status"] == "queued"

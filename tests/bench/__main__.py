@@ -18,6 +18,8 @@ BENCHES = {
     "cache": "tests.bench.cache",
     "batch": "tests.bench.batch",
     "sse": "tests.bench.sse",
+    "submits": "tests.bench.submits",
+    "generate": "tests.bench.generate",
     "autoscale": "tests.bench.autoscale",
 }
 

@@ -10,7 +10,7 @@ from redis import Redis as PlainRedis
 from redis.asyncio import Redis
 
 from broker.leases import LeaseKeeper
-from broker.limits import FREED, PREFIX, Limiter
+from broker.limits import FREED, PATIENCE_S, PREFIX, Limiter
 from core.limits import Limits, ProviderWord, Refused, Scope, Taken
 
 WINDOW_S = 0.6
@@ -206,6 +206,14 @@ async def test_a_provider_without_room_rests_until_it_said(limiter: Limiter) -> 
     assert refusal.wait_s is not None
     await asyncio.sleep(refusal.wait_s + 0.01)
     await taken(limiter, one)
+
+
+async def test_a_process_that_stood_still_does_not_think_that_redis_is_away(limiter: Limiter) -> None:
+    asked = [asyncio.ensure_future(limiter.take(f"call-{n}", [Scope("standing", Limits(concurrency=2))])) for n in "ab"]
+    await asyncio.sleep(0)
+    time.sleep(PATIENCE_S * 1.5)
+    answers = await asyncio.gather(*asked)
+    assert [isinstance(answer, Taken) and answer.local for answer in answers] == [False, False]
 
 
 async def test_a_process_keeps_its_share_while_redis_is_away(redis: Redis, limiter: Limiter) -> None:

@@ -382,4 +382,9 @@ async def test_a_quote_says_what_jobs_would_cost_and_submits_nothing(run: Comman
     assert (one.code, "does not fit: max_cost_usd is 0" in one.out) == (1, True)
     assert (await run("quote", "--model", "nothing", "--prompt", "x")).code == 2
     assert [(await run("quote", *words)).code for words in ((), ("-", "--prompt", "x"))] == [2, 2]
+    await factory.execute(
+        'UPDATE factory.projects SET settings = settings || \'{"limits": {"requests_per_minute": 3}}\''
+    )
+    await factory.settled()
+    assert "limits admit these within 2 minutes" in (await run("quote", "-", stdin=file)).out
     assert await factory.execute("SELECT FROM factory.jobs") == []

@@ -57,6 +57,9 @@ const over = await factory.batchWait(await factory.batch([{model: 'fast', prompt
 came.again = (await factory.retryFailed(over)).retry_of === over.id;
 const again = await thrown(() => factory.retryFailed(batch)); // all of it completed: there is nothing to try again
 came.retryFailed = [again instanceof ApiError, again.status];
+await factory.delete(waiting);
+await factory.deleteBatch(over);
+came.deleted = [typeof (await factory.getBatch(over)).content_deleted_at, (await thrown(() => factory.retryFailed(over))).status];
 const quote = await factory.quote(lines(2), {lines: true});
 came.quote = [quote.totals.jobs, quote.fits, quote.lines.length];
 

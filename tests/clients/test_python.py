@@ -66,6 +66,13 @@ async def test_every_method_does_what_it_says(caller: Caller, tmp_path: Path) ->
     assert (wrong.line, "promt" in {one["field"] for one in wrong.problems}) == (2, True)
     over = await caller.batch_wait(await caller.batch([{"model": "fast", "prompt": "late", "deadline_s": 0.000001}]))
     assert (await caller.retry_failed(over)).model_extra["retry_of"] == over.id
+    with pytest.raises(ApiError) as running:
+        await caller.delete(await caller.submit(model="fast", prompt="Later", run_at=LATER))
+    assert running.value.status == 409
+    await caller.delete(job)
+    await caller.delete_batch(named)
+    assert (await caller.get_batch(named)).content_deleted_at
+    assert (await caller.job(job.id)).result is None
     quoted = await caller.quote(lines(2), lines=True)
     assert (quoted.totals["jobs"], quoted.fits, len(quoted.lines)) == (2, True, 2)
     assert isinstance(quoted.totals["most_usd"], Decimal)

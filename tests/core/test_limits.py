@@ -56,3 +56,10 @@ def test_tokens_are_the_prompt_and_the_answer_that_the_caller_allows() -> None:
     short = JobRequest.model_validate({"model": "fast", "prompt": "Hi", "max_output_tokens": 10})
     unsaid = JobRequest.model_validate({"model": "fast", "prompt": "Hi"})
     assert tokens_asked(unsaid) - tokens_asked(short) == 990
+
+
+def test_how_many_minutes_a_limit_takes_goes_by_the_slower_of_both() -> None:
+    assert Limits(concurrency=1).minutes_for(5, 5) is None
+    assert Limits(requests_per_minute=5).minutes_for(5, 10_000) == 1
+    assert Limits(requests_per_minute=5).minutes_for(6, 0) == 2
+    assert Limits(5, 100).minutes_for(6, 301) == 4

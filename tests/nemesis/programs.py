@@ -49,7 +49,8 @@ async def submit(project: str, jobs: int, poisoned: int, seed: int) -> None:
     from core.request import JobRequest
     from core.settings import read_settings
     from producer.composition import open_services
-    from producer.submit import Caller, Idempotency
+    from producer.idempotency import Idempotency
+    from producer.submit import Caller
     from sql.access import find_project
 
     hand_over = JobQueue.hand_over

@@ -4,7 +4,7 @@ import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import openai
 import pytest
@@ -115,41 +115,78 @@ async def test_responses_and_embeddings_answer_as_they_do_live(client: AsyncOpen
     assert [len(one["embedding"]) for one in listed["data"]] == [256, 256]
 
 
-async def test_wrong_lines_are_named_and_none_runs(client: AsyncOpenAI, factory: Factory) -> None:
-    long = line("n") | {"extra": 1}
+async def test_a_line_that_is_none_of_the_batch_is_named_and_none_runs(client: AsyncOpenAI, factory: Factory) -> None:
     faults: list[tuple[Any, str, str | None]] = [
-        (line("s", stream=True), "unsupported_parameter", "stream"),
         (line("good"), "duplicate_custom_id", "custom_id"),
+        (line("good", stream=True), "duplicate_custom_id", "custom_id"),
         (line("u", "/v1/embeddings", input="x"), "mismatched_url", "url"),
         (line("m") | {"method": "GET"}, "invalid_method", "method"),
-        (long, "unknown_parameter", "extra"),
-        ({"custom_id": "b", "method": "POST", "url": CHAT}, "missing_required_parameter", "body"),
+        ({"custom_id": "b", "url": CHAT, "body": {}}, "missing_required_parameter", "method"),
+        ({"custom_id": "b", "method": "POST", "body": {}}, "missing_required_parameter", "url"),
+        ({"method": "POST", "url": CHAT, "body": {}}, "missing_required_parameter", "custom_id"),
         (line(7), "invalid_value", "custom_id"),
         (line("a" * 513), "invalid_value", "custom_id"),
         (line("\0"), "invalid_value", "custom_id"),
-        (line("k", logit_bias={"1": 2}), "unsupported_parameter", "logit_bias"),
-        (line("p", messages=[{"role": "user", "content": 3}]), "invalid_value", "messages[0].content"),
-        (line("q", model="nobody"), "model_not_found", "model"),
         ('{"custom_id": ', "invalid_value", None),
         ("[]", "invalid_request", None),
     ]
-    file_id = await upload(client, [line("good"), *(fault for fault, _, _ in faults)])
+    file_id = await upload(client, [line("good"), *(fault for fault, _, _ in faults), line("k", logit_bias={"1": 2})])
     batch = await over(client, (await create(client, file_id)).id)
     assert (batch.status, batch.output_file_id, batch.error_file_id) == ("failed", None, None)
     assert batch.failed_at is not None
     found = [(one.line, one.code, one.param) for one in batch.errors.data]
     assert found == [(number, code, param) for number, (_, code, param) in enumerate(faults, start=2)]
     assert all(one.message for one in batch.errors.data)
-    for body in ({"stream": True}, {"background": True}, {"previous_response_id": "resp_1"}):
-        wrong = await upload(client, [line("x", "/v1/responses", input="Hi", **body)])
-        failed = await over(client, (await create(client, wrong, "/v1/responses")).id)
-        assert failed.errors.data[0].param == next(iter(body))
-    encoded = await upload(client, [line("x", "/v1/embeddings", "embed", input="Hi", encoding_format="base64")])
-    failed = await over(client, (await create(client, encoded, "/v1/embeddings")).id)
-    assert failed.errors.data[0].param == "encoding_format"
+    counts = batch.request_counts
+    assert (counts.total, counts.completed, counts.failed) == (0, 0, 0)
     nothing = await over(client, (await create(client, await upload(client, ["", ""]))).id)
     assert nothing.status == "failed"
     assert (await factory.execute("SELECT count(*) FROM factory.jobs"))[0]["count"] == 0
+
+
+async def test_a_wrong_body_is_in_the_error_file_and_the_others_run(client: AsyncOpenAI, factory: Factory) -> None:
+    faults: list[tuple[dict[str, Any], int, str, str | None]] = [
+        (line("s", stream=True), 400, "unsupported_parameter", "stream"),
+        (line("n") | {"extra": 1}, 400, "unknown_parameter", "extra"),
+        ({"custom_id": "b", "method": "POST", "url": CHAT}, 400, "missing_required_parameter", "body"),
+        (line("o") | {"body": [1]}, 400, "invalid_type", "body"),
+        (line("k/ö", logit_bias={"1": 2}), 400, "unsupported_parameter", "logit_bias"),
+        (line("p", messages=[{"role": "user", "content": 3}]), 400, "invalid_value", "messages[0].content"),
+        (line("q", model="nobody"), 404, "model_not_found", "model"),
+    ]
+    asked = [fault[0] for fault in faults]
+    batch = await over(client, (await create(client, await upload(client, [*asked[:3], line("good"), *asked[3:]]))).id)
+    counts = batch.request_counts
+    assert (batch.status, counts.total, counts.completed, counts.failed) == ("completed", 8, 1, 7)
+    assert batch.errors is None
+    assert list(await lines_of(client, batch.output_file_id)) == ["good"]
+    wrong = await lines_of(client, batch.error_file_id)
+    assert list(wrong) == [one["custom_id"] for one in asked]
+    for one, status, code, param in faults:
+        said = wrong[one["custom_id"]]["response"]
+        error = said["body"]["error"]
+        assert (said["status_code"], error["code"], error["param"]) == (status, code, param)
+        assert error["message"]
+        assert error["type"] == "invalid_request_error"
+    with pytest.raises(openai.NotFoundError) as live:
+        await client.chat.completions.create(**asked[-1]["body"])
+    assert wrong["q"]["response"]["body"]["error"]["message"] == live.value.body["message"]  # type: ignore[index]
+
+    urls = {"responses": "/v1/responses", "embeddings": "/v1/embeddings"}
+    bodies = ({"stream": True}, {"background": True}, {"previous_response_id": "resp_1"})
+    texts = [line(next(iter(one)), urls["responses"], input="Hi", **one) for one in bodies]
+    encoded = [line("encoding_format", urls["embeddings"], "embed", input="Hi", encoding_format="base64")]
+    for endpoint, lines in ((urls["responses"], texts), (urls["embeddings"], encoded)):
+        batch = await over(client, (await create(client, await upload(client, lines), endpoint)).id)
+        counts = batch.request_counts
+        assert (batch.status, counts.total, counts.failed) == ("completed", len(lines), len(lines))
+        assert batch.output_file_id is None
+        assert batch.created_at <= batch.in_progress_at <= batch.completed_at
+        for name, one in (await lines_of(client, batch.error_file_id)).items():
+            assert one["response"]["body"]["error"]["param"] == name
+    native = UUID(batch.id.removeprefix("batch_"))
+    listed = (await factory.client.get(f"/v1/job-batches/{native}/errors")).json()["data"]
+    assert [(one["line"], one["key"]) for one in listed] == [(1, "encoding_format")]
 
 
 async def test_cancelled_and_expired_batches_keep_what_is_done(

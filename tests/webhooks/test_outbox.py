@@ -5,7 +5,10 @@ import json
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from core.settings import Settings
+from producer.intake.intake import Intake
 from producer.keys import create_key
 from sql.cache import board_flights, land_flights
 from sql.jobs import start_jobs
@@ -113,7 +116,31 @@ async def test_two_that_end_the_last_two_jobs_at_the_same_moment_complete_the_ba
             "batch.completed"
         ]
     assert len(post.receiver.got) == 3
-    assert await post.fetch("SELECT FROM factory.webhook_batch_checks") == []
+
+
+async def test_a_batch_that_ends_before_it_has_jobs_is_told_of_once(
+    post: Post, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await post.listen(events=["batch.completed"])
+    monkeypatch.setattr(Intake, "_begin", lambda *_: None)
+    lines = [b'{"model": "fast", "prompt": "x"}'] * 1001
+    stopped, refused = [
+        (
+            await post.client.post(
+                "/v1/job-batches", content=b"\n".join(body), headers={"Content-Type": "application/jsonl"}
+            )
+        ).json()
+        for body in (lines, [*lines, b"{}"])
+    ]
+    assert [one["status"] for one in (stopped, refused)] == ["validating"] * 2
+    for _ in range(2):
+        await post.client.post(f"{stopped['urls']['self']}/cancel")
+        await post.services.intake.step()
+    await post.deliver()
+    told = {one["data"]["id"]: one["data"] for one in post.receiver.said}
+    assert len(post.receiver.got) == len(told) == 2
+    assert {one: told[one]["status"] for one in told} == {stopped["id"]: "cancelled", refused["id"]: "failed"}
+    assert "line 1002" in told[refused["id"]]["error"]["message"]
 
 
 async def test_an_endpoint_that_is_being_removed_does_not_break_the_end_of_a_job(post: Post) -> None:

@@ -120,3 +120,26 @@ async def test_a_route_without_money_is_no_end_while_another_only_stumbled(
     job = (await submit(factory, model="mine", prompt="x", max_output_tokens=400, cache="off")).json()
     assert (job["status"], job["attempts"]) == ("completed", 2), job["error"]
     assert [call["outcome"] for call in job["calls"]] == ["overloaded", "ok"]
+
+
+async def test_parts_that_are_spoken_side_by_side_are_not_all_paid_from_the_same_rest(factory: Factory) -> None:
+    """A narration of a text that grew after it was accepted: none of its parts was reserved for, and the budget has
+    room for two of them, not for all."""
+    await factory.execute("UPDATE factory.models SET max_input_characters = 400 WHERE model_id = 'tts-1-hd'")
+    await factory.settled()
+    outline = {"key": "text", "model": "gpt-6-luna", "prompt": "A long tale", "max_output_tokens": 4000}
+    spoken = {"kind": "speech", "model": "openai/tts-1-hd", "format": "wav", "voice_policy": "any", "cache": "off"}
+    words = " ".join(f"{n}. {{{{text.content}}}}" for n in range(24))
+    part = 400 * Decimal(30) / 1_000_000
+    _, (text, whole) = await batch(factory, outline, {**spoken, "key": "voice", "after": ["text"], "input": words})
+    assert (text["state"], whole["state"]) == ("completed", "completed"), whole["error"]
+    assert whole["calls"] > 6
+    spent = Decimal(str((await account(factory))["periods"][0]["spent_usd"]))
+    most = spent + Decimal("2.5") * part
+    await set_budgets(factory, daily={"hard_usd": float(most)})
+    _, (_, voice) = await batch(factory, outline, {**spoken, "key": "voice", "after": ["text"], "input": words})
+    assert (voice["state"], voice["fault"]) == ("failed", "budget"), voice["error"]
+    assert voice["calls"] >= 1
+    after = await account(factory)
+    assert Decimal(str(after["periods"][0]["spent_usd"])) <= most
+    assert after["reserved_usd"] == 0

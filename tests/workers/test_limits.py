@@ -56,6 +56,7 @@ async def test_narrations_behind_two_places_all_complete_and_never_three_run(
             for n in range(6)
         )
     )
+    assert [call for job in jobs for call in job["calls"] if call["outcome"] != "ok"] == []
     assert [(job["status"], job["attempts"], job["error"]) for job in jobs] == [("completed", 1, None)] * 6
     assert all(job["result"]["audio"]["parts"] > 1 for job in jobs)
     found = await seen(emulator)

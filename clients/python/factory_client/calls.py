@@ -120,6 +120,11 @@ def post(
     return Call("POST", path, said(query), headers, body, key is not None, 60 + (wait_s or 0))
 
 
+def delete(path: str) -> Call:
+    """To delete twice does what to delete once does. Of a large batch it takes its time."""
+    return Call("DELETE", path, repeatable=True, patience_s=600)
+
+
 def place(kind: str, named: object, part: str = "") -> str:
     """The path of a Job or Batch, given itself or its id."""
     return f"/v1/{kind}/{quote(str(getattr(named, 'id', named)), safe='')}{part}"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, TypeVar
 
-from factory_client.calls import Flow, Give, Pause, dump_request, get, key_of, place, post
+from factory_client.calls import Flow, Give, Pause, delete, dump_request, get, key_of, place, post
 from factory_client.errors import ApiError, Timeout
 from factory_client.shapes import Batch, Job, JobPage, Result, Shape, read_shape
 from factory_client.streams import FileReader, Sink, stream
@@ -65,6 +65,10 @@ def fetch(kind: type[S], path: str, patience: Patience, **query: Any) -> Flow[S]
 
 def change(kind: type[S], path: str, patience: Patience, key: str | None = None) -> Flow[S]:
     return read_shape(kind, (yield from ask(post(path, key=key), patience)).body)
+
+
+def remove(path: str, patience: Patience) -> Flow[None]:
+    yield from ask(delete(path), patience)
 
 
 def each_job(most: int | None, filters: Mapping[str, Any], patience: Patience) -> Flow[None]:

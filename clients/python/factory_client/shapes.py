@@ -149,6 +149,7 @@ class Batch(Shape):
     sequence: int = 0
     created_at: datetime | None = None
     finished_at: datetime | None = None
+    content_deleted_at: datetime | None = None
     metadata: dict[str, Any] = {}
     urls: dict[str, str] = {}
 
@@ -174,6 +175,7 @@ class LineErrors(Shape):
     """What was wrong with a line of a batch that made no job of it: `problems` as `{"field", "message"}`."""
 
     line: int
+    key: str | None = None
     problems: list[dict[str, Any]] = []
 
 
@@ -217,12 +219,14 @@ class UsageReport(Shape):
 
 
 class Quote(Shape):
-    """What jobs would cost: `totals` and `groups` hold `expected_usd` and `most_usd`; `fits` the project's budgets."""
+    """What jobs would cost: `totals` and `groups` hold `expected_usd` and `most_usd`; `fits` the project's budgets.
+    `limit_minutes`: in how many minutes the project's limits admit them; None without limits."""
 
     totals: dict[str, Any] = {}
     groups: list[dict[str, Any]] = []
     fits: bool = True
     reason: str | None = None
+    limit_minutes: int | None = None
     lines: list[dict[str, Any]] | None = None
 
 

@@ -85,6 +85,10 @@ class SyncFactoryClient:
         """Stop it: `cancelled`, or `cancelling` while its call is being aborted. ApiError 409 when it is over."""
         return self._transport.run(one.change(Job, place("jobs", job, "/cancel"), self._patience))
 
+    def delete(self, job: Job | str) -> None:
+        """Delete what it was asked and answered, for good; its costs stay. ApiError 409 while it is not over."""
+        self._transport.run(one.remove(place("jobs", job), self._patience))
+
     def retry(self, job: Job | str) -> Job:
         """A new job that asks the same as this one, which must be over."""
         return self._transport.run(one.change(Job, place("jobs", job, "/retry"), self._patience))
@@ -122,6 +126,11 @@ class SyncFactoryClient:
     def cancel_batch(self, batch: Batch | str) -> Batch:
         """Stop every job of it that is not over."""
         return self._transport.run(one.change(Batch, place("job-batches", batch, "/cancel"), self._patience))
+
+    def delete_batch(self, batch: Batch | str) -> None:
+        """Delete what all its jobs were asked and answered, for good; counts and costs stay. ApiError 409 while it is
+        not over."""
+        self._transport.run(one.remove(place("job-batches", batch), self._patience))
 
     def retry_failed(self, batch: Batch | str, *, idempotency_key: str | None = None) -> Batch:
         """A new batch of all jobs that did not complete."""

@@ -27,7 +27,8 @@ router = APIRouter(tags=["openai"])
 
 @router.post("/v1/batches", openapi_extra=body_docs(BATCHES, EXAMPLE))
 async def create_openai_batch(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
-    """A batch of the lines of a file, `validating` first. When any line is wrong, nothing runs."""
+    """A batch of the lines of a file, `validating` first. A line whose body is wrong goes to the error file; when one
+    is no line of this batch at all, nothing runs."""
     order = await take_order(request, services, BATCHES)
     asked, cache = read_batch_order(order.body), cache_word(request, services, caller)
     file = await _input_file(services, caller, asked.input_file_id)

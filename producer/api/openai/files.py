@@ -19,10 +19,11 @@ from producer.api.bodies import stream_body
 from producer.api.jobs import json_response
 from producer.api.multipart import Form, read_form
 from producer.composition import Services
-from producer.openai.batches import present_file, present_line, read_life
+from producer.openai.batches import present_file, present_line, present_refused_line, read_life
 from producer.openai.errors import Refusal
 from producer.openai.ids import file_id_text, file_of
 from producer.submit import Caller
+from sql.batches import select_batch_errors
 from sql.files import insert_file, read_file, remove_files, select_files, select_part_lines
 from storage.store import NotStored
 
@@ -98,7 +99,7 @@ async def get_file(services: ServicesOf, caller: CallerOf, file_id: str) -> Resp
 
 @router.get("/v1/files/{file_id}/content", response_class=StreamingResponse, responses=CONTENT_DOCS)
 async def get_content(services: ServicesOf, caller: CallerOf, file_id: str) -> Response:
-    """The bytes as they were uploaded, or a line for every job of a batch."""
+    """The bytes as they were uploaded, or a line for every request of a batch."""
     row = await _read(services, caller, file_of(file_id))
     if row["storage_key"] is None:
         return StreamingResponse(_lines(services, row), media_type=JSONL)
@@ -166,5 +167,11 @@ async def _lines(services: Services, row: dict[str, Any]) -> AsyncIterator[bytes
     completed = row["part"] == "output"
     for start in range(0, row["last_line"], PAGE):
         jobs = await select_part_lines(services.database, row["batch_id"], start, start + PAGE, completed)
-        if jobs:
-            yield b"".join(dump_json(present_line(job, row["endpoint"])) + b"\n" for job in jobs)
+        lines = {job["line"]: present_line(job, row["endpoint"]) for job in jobs}
+        if not completed:
+            wrong = await select_batch_errors(services.database, row["batch_id"], start, PAGE)
+            lines |= {
+                one["line"]: present_refused_line(row["batch_id"], one) for one in wrong if one["line"] <= start + PAGE
+            }
+        if lines:
+            yield b"".join(dump_json(lines[line]) + b"\n" for line in sorted(lines))

@@ -1,0 +1,1 @@
+SELECT coalesce(max(line), 0) AS line FROM factory.jobs WHERE batch_id = $1::uuid

@@ -1,0 +1,61 @@
+"""The text that Prometheus reads, and what it takes."""
+
+import time
+from decimal import Decimal
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+from core import metrics
+from core.catalog import Model
+from core.exposition import write_metrics
+from core.result import Usage
+from tests.metrics.scraping import Scrape
+
+TEXT = st.text(
+    st.characters(exclude_categories=["Cs"], exclude_characters="\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), max_size=20
+)
+
+
+@pytest.fixture
+def _projects_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metrics, "_projects", set())
+
+
+@settings(deadline=None)
+@given(TEXT, st.floats(allow_nan=False), st.lists(st.floats(0, 1e6), max_size=5))
+def test_it_says_what_the_librarys_own_writer_says(label: str, value: float, seen: list[float]) -> None:
+    registry = CollectorRegistry()
+    Gauge("a", "A thing.", ["of"], registry=registry).labels(label).set(value)
+    Counter("b", "Things.", registry=registry).inc(len(seen))
+    histogram = Histogram("c_seconds", "Times.", ["of"], buckets=(0.5, 1, 10), registry=registry)
+    for one in seen:
+        histogram.labels(label).observe(one)
+    ours, theirs = (Scrape(one.decode()).values for one in (write_metrics(registry), generate_latest(registry)))
+    assert ours == {key: number for key, number in theirs.items() if not key[0].endswith("_created")}
+
+
+@pytest.mark.usefixtures("_projects_of_its_own")
+def test_projects_beyond_a_hundred_are_counted_together() -> None:
+    names = {metrics.project_label(f"project {number}") for number in range(2 * metrics.MOST_PROJECTS)}
+    assert metrics.OTHER in names
+    assert len(names) <= metrics.MOST_PROJECTS + 1
+    assert metrics.project_label("project 0") == metrics.project_label("project 0")
+
+
+@pytest.mark.usefixtures("_projects_of_its_own")
+def test_a_scrape_of_many_projects_and_models_is_cheap() -> None:
+    for number in range(200):
+        name, model = f"project {number}", Model("provider", f"model-{number % 133}", "text")
+        metrics.count_call(model, name, "ok", 1.5, Usage(100, 50, 10), Decimal("0.012"))
+        for kind in ("text", "speech", "embedding"):
+            metrics.count_end(name, kind, "completed", None, 1.0, 2.0, cached=False)
+    took = []
+    for _ in range(10):
+        began = time.process_time()
+        text = write_metrics(metrics.REGISTRY)
+        took.append(time.process_time() - began)
+    assert text.count(b"\n") > 2000
+    assert min(took) < 0.05  # about 0.01 on a machine that does nothing else

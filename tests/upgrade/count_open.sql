@@ -1,0 +1,1 @@
+SELECT count(*) FROM factory.jobs WHERE finished_at IS NULL
