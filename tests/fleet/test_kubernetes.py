@@ -30,6 +30,7 @@ def of_kind(*kinds: str) -> dict[str, dict[str, Any]]:
 
 WORKLOADS = of_kind("Deployment", "Job")
 SCALED = of_kind("ScaledObject")
+PROBES = ("startup", "liveness")
 
 
 def pod_of(workload: dict[str, Any]) -> dict[str, Any]:
@@ -111,6 +112,12 @@ def test_the_service_and_the_probes_meet_the_port() -> None:
     assert service["spec"]["ports"][0]["targetPort"] == port["name"]
     probes = {container[f"{name}Probe"]["httpGet"]["path"] for name in ("startup", "liveness", "readiness")}
     assert probes == {"/healthz", "/readyz"}
+    for pool in POOLS:
+        (container,) = pod_of(WORKLOADS[f"Deployment/worker-{pool}"])["containers"]
+        (port,) = container["ports"]
+        assert {"name": "FACTORY_METRICS_PORT", "value": str(port["containerPort"])} in container["env"]
+        probes = {(asked["path"], asked["port"]) for asked in (container[f"{name}Probe"]["httpGet"] for name in PROBES)}
+        assert probes == {("/healthz", port["name"])}
 
 
 async def test_what_scales_the_workers_is_answered_by_the_api_and_by_the_database(factory: Factory) -> None:
