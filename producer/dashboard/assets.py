@@ -1,14 +1,17 @@
-"""The page's own files: read once, served with a tag, and with a policy under which nothing else is loaded or run."""
+"""The page's own files: read once, served with a tag, and with a policy under which nothing else is loaded or run; and
+data for the page, which no cache keeps."""
 
 import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from fastapi import Request
 from fastapi.responses import Response
 
 from core.errors import NotFound
+from producer.api.jobs import json_response
 
 FOLDER = Path(__file__).parent / "static"
 TYPES = {
@@ -59,3 +62,8 @@ def serve_asset(request: Request, name: str) -> Response:
     if request.headers.get("if-none-match") == asset.tag:
         return Response(status_code=304, headers=headers)
     return Response(asset.body, headers=headers, media_type=asset.media_type)
+
+
+def shown(value: Any) -> Response:
+    """Data for the page, as JSON."""
+    return json_response(value, headers={"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"})

@@ -17,9 +17,9 @@ from producer.admin.shapes import read_shape
 from producer.admin.tables import TABLES, change_row, list_rows
 from producer.api.access import Operator, ServicesOf
 from producer.api.bodies import JSON_TYPES, read_body
-from producer.api.jobs import json_response
 from producer.api.routes import explain_body
 from producer.composition import Services
+from producer.dashboard.assets import shown
 from producer.dashboard.session import ChangerOf, ViewerOf
 
 BODY_MB = 1
@@ -57,7 +57,7 @@ async def routing(services: ServicesOf, _viewer: ViewerOf) -> Response:
     """Aliases with their targets, and endpoints. Credentials are references, never keys."""
     aliases = await read_aliases(services.database, None, None)
     endpoints = await list_rows(services.database, TABLES["endpoints"], {})
-    return json_response({"aliases": aliases, "endpoints": endpoints})
+    return shown({"aliases": aliases, "endpoints": endpoints})
 
 
 @router.post("/aliases/{alias}/target")
@@ -83,7 +83,7 @@ async def change_strategy(request: Request, services: ServicesOf, changer: Chang
 async def _replace(services: Services, document: dict[str, Any], revision: int, changer: Operator) -> Response:
     alias, project = document.pop("alias"), document.pop("project")
     made, _ = await replace_alias(services.database, alias, project, dump_json(document), revision, changer.name)
-    return json_response(made)
+    return shown(made)
 
 
 def _names(target: dict[str, Any]) -> tuple[str, str]:
@@ -96,10 +96,10 @@ async def change_endpoint(request: Request, services: ServicesOf, changer: Chang
     change = read_shape(EndpointChange, await read_body(request, BODY_MB, JSON_TYPES))
     body = dump_json(change.model_dump(exclude_none=True))
     row = await change_row(services.database, TABLES["endpoints"], {"id": endpoint_id}, body, changer.name)
-    return json_response(row)
+    return shown(row)
 
 
 @router.post("/explain")
 async def explain(request: Request, services: ServicesOf, _changer: ChangerOf) -> Response:
     """Where a request would go now, and why. Nothing is called or stored."""
-    return json_response(await explain_body(services, await read_body(request, BODY_MB, JSON_TYPES)))
+    return shown(await explain_body(services, await read_body(request, BODY_MB, JSON_TYPES)))

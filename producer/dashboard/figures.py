@@ -10,7 +10,7 @@ from fastapi.responses import Response
 from core.clock import utc_now
 from core.errors import NotFound
 from producer.api.access import ServicesOf
-from producer.api.jobs import json_response
+from producer.dashboard.assets import shown
 from producer.dashboard.session import ViewerOf
 from producer.experiments import read_experiment
 from producer.submit import Caller
@@ -28,7 +28,7 @@ async def samples(
     now, step = utc_now(), timedelta(seconds=max(10, minutes * 60 // POINTS))
     since = now - timedelta(minutes=minutes)
     rows = await select_queue_samples(services.database, since, step)
-    return json_response({"since": since, "until": now, "step_s": step.total_seconds(), "data": rows})
+    return shown({"since": since, "until": now, "step_s": step.total_seconds(), "data": rows})
 
 
 @router.get("/names")
@@ -36,7 +36,7 @@ async def names(services: ServicesOf, _viewer: ViewerOf) -> Response:
     """Projects and aliases, to choose from."""
     catalog = services.catalog.current
     projects = sorted(one.name for one in catalog.projects.values())
-    return json_response({"projects": projects, "aliases": sorted({alias for alias, _ in catalog.aliases})})
+    return shown({"projects": projects, "aliases": sorted({alias for alias, _ in catalog.aliases})})
 
 
 @router.get("/experiments/{alias}")
@@ -52,4 +52,4 @@ async def experiment(
     if project not in found:
         raise NotFound(f"there is no project {project[:100]!r}")
     caller = Caller(found[project], project, frozenset())
-    return json_response(await read_experiment(services, caller, alias, utc_now() - timedelta(days=days), None))
+    return shown(await read_experiment(services, caller, alias, utc_now() - timedelta(days=days), None))

@@ -12,9 +12,9 @@ from core.request import Kind
 from producer.api.access import ServicesOf
 from producer.api.audio import serve_audio
 from producer.api.bodies import id_of
-from producer.api.jobs import json_response
 from producer.api.listing import State
 from producer.composition import Services
+from producer.dashboard.assets import shown
 from producer.dashboard.session import ViewerOf
 from producer.reading import read_job_with_calls
 from producer.submit import Caller
@@ -68,8 +68,8 @@ async def jobs(
 
 
 def _page(rows: list[dict[str, Any]]) -> Response:
-    shown = rows[:PAGE]
-    return json_response({"data": shown, "next": shown[-1]["id"] if len(rows) > PAGE else None})
+    page = rows[:PAGE]
+    return shown({"data": page, "next": page[-1]["id"] if len(rows) > PAGE else None})
 
 
 @router.get("/jobs/{job_id}")
@@ -79,7 +79,7 @@ async def job(services: ServicesOf, _viewer: ViewerOf, job_id: str) -> Response:
     caller = await _owner_of_job(services, known)
     row, calls = await read_job_with_calls(services, caller, known)
     more = {"request": row["request"], "run_at": row["run_at"], "line": row["line"], "after": row["after"]}
-    return json_response(present_job(row, calls, caller.project) | more)
+    return shown(present_job(row, calls, caller.project) | more)
 
 
 @router.get("/jobs/{job_id}/audio")
@@ -113,4 +113,4 @@ async def batch(services: ServicesOf, _viewer: ViewerOf, batch_id: str) -> Respo
     if owner is None or row is None:
         raise NotFound("there is no batch with this id")
     nodes = await list_batch_nodes(services.database, known, MOST_NODES)
-    return json_response(present_batch(row) | {"project": owner.name, "nodes": nodes})
+    return shown(present_batch(row) | {"project": owner.name, "nodes": nodes})

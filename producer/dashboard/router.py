@@ -1,6 +1,7 @@
 """The page, its files, signing in and out, and the live feed. None of it is part of the public API."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 from fastapi import APIRouter, FastAPI, Request
@@ -8,15 +9,14 @@ from fastapi.responses import Response
 from pydantic import ValidationError
 
 from core.clock import utc_now
-from core.errors import Forbidden, NotFound, Unauthenticated
+from core.errors import Unauthenticated
 from core.request import Shape
 from producer.api.access import ServicesOf
 from producer.api.bodies import JSON_TYPES, read_body
 from producer.api.events import HEARTBEAT, RETRY_MS, EventStream, farewell
-from producer.api.jobs import json_response
 from producer.composition import Services
 from producer.dashboard import changes, figures, jobs
-from producer.dashboard.assets import serve_asset
+from producer.dashboard.assets import serve_asset, shown
 from producer.dashboard.board import LiveBoard
 from producer.dashboard.session import (
     COOKIE,
@@ -85,9 +85,9 @@ async def sign_out(request: Request) -> Response:
 async def session(request: Request) -> Response:
     """Who looks; null when nobody has signed in."""
     try:
-        return json_response({"name": (await viewer_of(request)).name})
+        return shown({"name": (await viewer_of(request)).name})
     except Unauthenticated:
-        return json_response({"name": None})
+        return shown({"name": None})
 
 
 @router.get("/dashboard/api/live")
@@ -101,7 +101,8 @@ async def _frames(services: Services, board: LiveBoard, cookie: str) -> AsyncIte
     """Until the session is over."""
     yield b"retry: %d\n\n" % RETRY_MS
     seen: dict[str, int] = {}
-    looked_at = asyncio.get_running_loop().time()
+    clock = asyncio.get_running_loop().time
+    look_at = clock() + LOOK_AT_SESSION_S
     with board.following() as changed:
         while True:
             changed.clear()
@@ -109,14 +110,12 @@ async def _frames(services: Services, board: LiveBoard, cookie: str) -> AsyncIte
             if services.closing.begun:
                 yield farewell()
                 return
-            try:
-                async with asyncio.timeout(LOOK_AT_SESSION_S):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(look_at):
                     await changed.wait()
-            except TimeoutError:
-                pass
-            if asyncio.get_running_loop().time() - looked_at > LOOK_AT_SESSION_S:
-                looked_at = asyncio.get_running_loop().time()
+            if clock() >= look_at:
+                look_at = clock() + LOOK_AT_SESSION_S
                 try:
                     await read_session(services, cookie, utc_now())
-                except (Unauthenticated, Forbidden, NotFound):
+                except Unauthenticated:
                     return

@@ -81,7 +81,7 @@ async def read_fleet(services: Services) -> dict[str, Any]:
     """The workers there are, and how many the work asks for."""
     shown = present_demand(await read_demand(services, utc_now()))
     pools = {
-        name: {key: pool[key] for key in ("slots", "workers", "reason", "live_workers")}
+        name: {key: pool[key] for key in ("slots", "reactive_slots", "predicted_slots", "reason")}
         for name, pool in shown["pools"].items()
     }
     return {"workers": shown["fleet"], "wanted": shown["workers"], "slots": shown["slots"], "pools": pools}

@@ -1,5 +1,5 @@
 // Requests to this server, as JSON. A session that is over leads back to the key.
-export class Refused extends Error {
+class Refused extends Error {
   constructor(status, said) {
     const problems = (said.problems ?? []).map((one) => (one.field ? `${one.field}: ${one.message}` : one.message));
     super(problems.join('; ') || said.detail || said.title || `the server answered ${status}`);

@@ -47,7 +47,8 @@ async function show() {
 function themeSwitch() {
   const dark = () => getComputedStyle(document.documentElement).colorScheme === 'dark'
     || (!document.documentElement.dataset.theme && matchMedia('(prefers-color-scheme: dark)').matches);
-  const button = h('button.icon', {type: 'button', title: 'Light or dark', 'aria-label': 'Switch between light and dark'}, '◐');
+  const button = h('button.icon',
+    {type: 'button', title: 'Light or dark', 'aria-label': 'Switch between light and dark'}, '◐');
   button.addEventListener('click', () => {
     const next = dark() ? 'light' : 'dark';
     document.documentElement.dataset.theme = next;
@@ -62,7 +63,8 @@ function buildBar() {
   const links = PAGES.map(([path, label]) => h('a', {href: `#/${path}`, data: {name: path}}, label));
   const leave = h('button.quiet', {type: 'button', onclick: async () => { await signOut(); askForKey(); }}, 'Sign out');
   bar.replaceChildren(
-    h('a.brand', {href: '#/', 'aria-label': 'Factory, overview'}, h('img', {src: '/dashboard/static/icon.svg', alt: '', width: 28, height: 28}), 'Factory'),
+    h('a.brand', {href: '#/', 'aria-label': 'Factory, overview'},
+      h('img', {src: '/dashboard/static/icon.svg', alt: '', width: 28, height: 28}), 'Factory'),
     h('nav', {'aria-label': 'Pages'}, links),
     h('div.tools', {}, light, themeSwitch(), leave),
   );
@@ -83,7 +85,9 @@ function askForKey(message = '') {
   shown += 1;
   bar.hidden = true;
   document.body.classList.add('outside');
-  const field = h('input', {type: 'password', id: 'key', autocomplete: 'current-password', required: true, placeholder: 'fk_…', spellcheck: false});
+  const field = h('input',
+    {type: 'password', id: 'key', autocomplete: 'current-password', required: true, placeholder: 'fk_…',
+      spellcheck: false});
   const said = h('p.said', {role: 'alert'}, message);
   const form = h('form.login.card', {onsubmit: async (event) => {
     event.preventDefault();
@@ -117,7 +121,8 @@ function enter() {
 }
 
 function listen() {
-  connect(() => whoAmI().then(({name}) => (name ? listen() : askForKey('The session is over.')), () => setTimeout(listen, 2000)));
+  connect(() => whoAmI().then(({name}) => (name ? listen() : askForKey('The session is over.')),
+    () => setTimeout(listen, 2000)));
 }
 
 onSessionOver(() => askForKey('The session is over.'));

@@ -27,17 +27,24 @@ export function show(root, {id}) {
 
 function draw(place, batch) {
   const scrolled = place.querySelector('.graph')?.scrollLeft ?? 0;
-  const picture = batch.nodes.some((one) => one.after.length) ? h('div.scroll.graph', {tabIndex: 0}, graph(batch.nodes)) : mosaic(batch.nodes);
+  const picture = batch.nodes.some((one) => one.after.length) ? h('div.scroll.graph', {tabIndex: 0},
+    graph(batch.nodes)) : mosaic(batch.nodes);
   place.replaceChildren(h('div', {},
-    h('div.page-head', {}, h('a', {href: '#/batches'}, '‹ Batches'), h('h1', {}, batch.name ?? 'Batch'), badge(batch.status), h('p.mono', {}, batch.id)),
-    batch.error && h('p.note.bad', {role: 'alert'}, typeof batch.error === 'string' ? batch.error : batch.error.message ?? JSON.stringify(batch.error)),
+    h('div.page-head', {}, h('a', {href: '#/batches'}, '‹ Batches'), h('h1', {}, batch.name ?? 'Batch'),
+      badge(batch.status), h('p.mono', {}, batch.id)),
+    batch.error && h('p.note.bad', {role: 'alert'},
+      typeof batch.error === 'string' ? batch.error : batch.error.message ?? JSON.stringify(batch.error)),
     h('div.grid', {},
       card(`${count(overOf(batch))} of ${count(batch.total)} over`, progress(batch, 'div.meter.tall'),
-        h('p.legend', {style: {margin: '10px 0 16px'}}, ORDER.filter((state) => batch.counts[state]).map((state) => h('span', {}, h(`i.${state}`), `${count(batch.counts[state])} ${words(state)}`))),
+        h('p.legend', {style: {margin: '10px 0 16px'}},
+          ORDER.filter((state) => batch.counts[state]).map((state) => h('span', {}, h(`i.${state}`),
+            `${count(batch.counts[state])} ${words(state)}`))),
         facts(batch)),
-      h('section.card', {}, h('header.card-head', {}, h('h2', {}, 'Jobs'), h('a.end', {href: `#/jobs?batch=${batch.id}`}, 'As a list')),
+      h('section.card', {},
+        h('header.card-head', {}, h('h2', {}, 'Jobs'), h('a.end', {href: `#/jobs?batch=${batch.id}`}, 'As a list')),
         batch.nodes.length ? picture : empty('No jobs yet', 'Its lines are being read.'),
-        batch.nodes.length < batch.total && batch.nodes.length > 0 && h('p.said-by', {}, `The first ${count(batch.nodes.length)} of ${count(batch.total)} are drawn.`)))));
+        batch.nodes.length < batch.total && batch.nodes.length > 0 && h('p.said-by', {},
+          `The first ${count(batch.nodes.length)} of ${count(batch.total)} are drawn.`)))));
   const next = place.querySelector('.graph');
   if (next) next.scrollLeft = scrolled;
 }
@@ -55,5 +62,8 @@ function facts(batch) {
 }
 
 function mosaic(nodes) {
-  return h('div.mosaic', {}, nodes.map((one) => h(`a.${one.state}`, {href: `#/jobs/${one.id}`, title: `${one.key ?? `line ${one.line}`}: ${words(one.state)}`, 'aria-label': `${one.key ?? `line ${one.line}`}: ${words(one.state)}`})));
+  return h('div.mosaic', {},
+    nodes.map((one) => h(`a.${one.state}`,
+      {href: `#/jobs/${one.id}`, title: `${one.key ?? `line ${one.line}`}: ${words(one.state)}`,
+        'aria-label': `${one.key ?? `line ${one.line}`}: ${words(one.state)}`})));
 }

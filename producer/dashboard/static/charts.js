@@ -24,7 +24,7 @@ export function chart(draw) {
 function niceTop(value) {
   if (value <= 4) return 4;
   const size = 10 ** Math.floor(Math.log10(value));
-  return [1, 2, 2.5, 4, 5, 8, 10].map((step) => step * size).find((top) => top >= value);
+  return [1, 2, 4, 6, 8, 10].map((step) => step * size).find((top) => top >= value);
 }
 
 function timeTicks(from, to, width) {
@@ -36,7 +36,7 @@ function timeTicks(from, to, width) {
 }
 
 // series: [{name, cls, points: [[ms, value]]}]; a hole longer than `gapMs` is left open.
-export function lines({series, from, to, gapMs, show}, width) {
+export function lines({series, from, to, gapMs, show, tick = show}, width) {
   const top = niceTop(Math.max(...series.flatMap((one) => one.points.map((point) => point[1] ?? 0)), 0));
   const x = (at) => LEFT + ((at - from) / (to - from)) * (width - LEFT - 6);
   const y = (value) => 8 + (1 - value / top) * (HEIGHT - BOTTOM - 8);
@@ -44,15 +44,17 @@ export function lines({series, from, to, gapMs, show}, width) {
     'aria-label': series.map((one) => `${one.name}: now ${show(one.points.at(-1)?.[1] ?? 0)}, at most ${show(Math.max(0, ...one.points.map((p) => p[1] ?? 0)))}`).join('; ')});
   for (const value of [0, top / 2, top]) {
     svg.append(s('line.axis', {x1: LEFT, x2: width - 6, y1: y(value), y2: y(value)}));
-    svg.append(s('text', {x: LEFT - 8, y: y(value) + 4, 'text-anchor': 'end'}, show(value)));
+    svg.append(s('text', {x: LEFT - 8, y: y(value) + 4, 'text-anchor': 'end'}, tick(value)));
   }
   for (const at of timeTicks(from, to, width)) {
     svg.append(s('text', {x: x(at), y: HEIGHT - 3, 'text-anchor': 'middle'}, clock(at, false)));
   }
   for (const one of series) {
     for (const run of runs(one.points.filter((point) => point[0] >= from), gapMs)) {
-      const path = run.map(([at, value], place) => `${place ? 'L' : 'M'}${x(at).toFixed(1)} ${y(value ?? 0).toFixed(1)}`).join('');
-      svg.append(s(`path.area.${one.cls}`, {d: `${path}L${x(run.at(-1)[0]).toFixed(1)} ${y(0)}L${x(run[0][0]).toFixed(1)} ${y(0)}Z`}));
+      const path = run.map(([at, value],
+        place) => `${place ? 'L' : 'M'}${x(at).toFixed(1)} ${y(value ?? 0).toFixed(1)}`).join('');
+      svg.append(s(`path.area.${one.cls}`,
+        {d: `${path}L${x(run.at(-1)[0]).toFixed(1)} ${y(0)}L${x(run[0][0]).toFixed(1)} ${y(0)}Z`}));
       svg.append(s(`path.stroke.${one.cls}`, {d: path}));
     }
   }
@@ -105,7 +107,8 @@ export function minuteBars(calls, minutes, width, height = 38) {
   const step = width / minutes;
   const good = calls.reduce((sum, one) => sum + one.ok, 0);
   const bad = calls.reduce((sum, one) => sum + one.failed, 0);
-  const svg = s('svg', {width, height, role: 'img', 'aria-label': `${good} calls answered and ${bad} failed in ${minutes} minutes`});
+  const svg = s('svg',
+    {width, height, role: 'img', 'aria-label': `${good} calls answered and ${bad} failed in ${minutes} minutes`});
   for (let back = minutes - 1; back >= 0; back -= 1) {
     const one = by.get(now - back);
     const left = (minutes - 1 - back) * step;
@@ -113,7 +116,8 @@ export function minuteBars(calls, minutes, width, height = 38) {
     const [ok, failed] = one ? [size(one.ok), size(one.failed)] : [0, 0];
     if (!one) svg.append(s('rect.lane', {x: left, y: height - 2, width: Math.max(1, step - 2), height: 2}));
     svg.append(s('rect.fillbar.ok', {x: left, y: height - ok, width: Math.max(1, step - 2), height: ok, rx: 1.5}));
-    svg.append(s('rect.fillbar.failed', {x: left, y: height - ok - failed, width: Math.max(1, step - 2), height: failed, rx: 1.5}));
+    svg.append(s('rect.fillbar.failed',
+      {x: left, y: height - ok - failed, width: Math.max(1, step - 2), height: failed, rx: 1.5}));
   }
   return svg;
 }
@@ -122,5 +126,6 @@ export function minuteBars(calls, minutes, width, height = 38) {
 export function meter(pieces, total, name = 'div.meter') {
   const said = pieces.filter(([, value]) => value > 0).map(([, value, label]) => `${value} ${label}`).join(', ');
   return h(name, {role: 'img', 'aria-label': said || 'nothing', title: said},
-    pieces.filter(([, value]) => value > 0).map(([cls, value]) => h(`div.bar-fill.${cls}`, {style: {width: `${(100 * value) / Math.max(1e-12, total)}%`}})));
+    pieces.filter(([, value]) => value > 0).map(([cls, value]) => h(`div.bar-fill.${cls}`,
+      {style: {width: `${(100 * value) / Math.max(1e-12, total)}%`}})));
 }

@@ -58,7 +58,7 @@ export function keyed(place, items, keyOf, draw) {
     const key = String(keyOf(item));
     const said = JSON.stringify(item);
     const old = known.get(key);
-    if (old && old.said === said) return old;
+    if (old && (old.said === said || old.querySelector('input[type=number]:focus'))) return old; // somebody types there
     const node = draw(item);
     node.dataset.key = key;
     node.said = said;
@@ -74,3 +74,7 @@ export const card = (title, ...children) =>
   h('section.card', {}, title && h('header.card-head', {}, h('h2', {}, title)), ...children);
 
 export const empty = (title, text) => h('div.empty', {}, h('strong', {}, title), h('p', {}, text));
+
+// The head of a table: names of columns, then those of numbers.
+export const head = (names, numbers = []) => h('thead', {}, h('tr', {},
+  names.map((name) => h('th', {scope: 'col'}, name)), numbers.map((name) => h('th.num', {scope: 'col'}, name))));

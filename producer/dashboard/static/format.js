@@ -3,7 +3,7 @@ import {h} from './dom.js';
 
 const whole = new Intl.NumberFormat('en');
 
-export const NONE = '–';
+const NONE = '–';
 export const count = (value) => (value === null || value === undefined ? NONE : whole.format(value));
 export const plural = (value, one, many = `${one}s`) => `${count(value)} ${value === 1 ? one : many}`;
 
@@ -33,13 +33,17 @@ export function duration(ms) {
   return `${Math.floor(seconds / 86400)} d ${Math.floor(seconds / 3600) % 24} h`;
 }
 
+// For axes: the largest unit alone.
+export const coarse = (ms) => duration(ms).replace(/^(\d+ [mhd]) .*$/, '$1').replace('.0 s', ' s');
+
 export const bytes = (value) =>
   value < 1000 ? `${value} B` : value < 1e6 ? `${(value / 1000).toFixed(1)} kB` : `${(value / 1e6).toFixed(1)} MB`;
 
 export const between = (from, to) => (from && to ? Date.parse(to) - Date.parse(from) : null);
 
 export const clock = (at, seconds = true) =>
-  new Date(at).toLocaleTimeString([], {hour: '2-digit', minute: '2-digit', ...(seconds ? {second: '2-digit'} : {}), hour12: false});
+  new Date(at).toLocaleTimeString([],
+    {hour: '2-digit', minute: '2-digit', ...(seconds ? {second: '2-digit'} : {}), hour12: false});
 
 export const moment = (at) => (at ? `${new Date(at).toLocaleDateString('en-CA')} ${clock(at)}` : NONE);
 

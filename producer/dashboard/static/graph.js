@@ -2,9 +2,9 @@
 import {s} from './dom.js';
 import {between, duration, words} from './format.js';
 
-const WIDE = 172;
+const WIDE = 150;
 const HIGH = 46;
-const GAP_X = 64;
+const GAP_X = 44;
 const GAP_Y = 14;
 
 export function graph(nodes) {
@@ -17,12 +17,14 @@ export function graph(nodes) {
   }));
   const width = columns.length * (WIDE + GAP_X) - GAP_X + 2;
   const height = tallest * (HIGH + GAP_Y) - GAP_Y + 2;
-  const edges = nodes.flatMap((node) => node.after.filter((from) => places.has(from)).map((from) => edge(places.get(from), places.get(node.id))));
-  return s('svg', {width, height, role: 'group', 'aria-label': `${nodes.length} jobs and what each comes after`}, edges, nodes.map((node) => box(node, places.get(node.id))));
+  const edges = nodes.flatMap((node) => node.after.filter((from) => places.has(from)).map((from) => edge(places.get(from),
+    places.get(node.id))));
+  return s('svg', {width, height, role: 'group', 'aria-label': `${nodes.length} jobs and what each comes after`},
+    edges, nodes.map((node) => box(node, places.get(node.id))));
 }
 
 // Columns by the longest way from a job without ancestors; within one, near the middle of what they come after.
-export function layout(nodes) {
+function layout(nodes) {
   const by = new Map(nodes.map((node) => [node.id, node]));
   const depths = new Map();
   const depthOf = (node) => {
@@ -48,8 +50,9 @@ export function layout(nodes) {
 
 function edge(from, to) {
   const [x1, y1, x2, y2] = [from.x + WIDE, from.y + HIGH / 2, to.x, to.y + HIGH / 2];
-  const bend = Math.max(24, (x2 - x1) / 2);
-  return s('path.edge', {d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2 - 5} ${y2}l0 -3.5l5 3.5l-5 3.5l0 -3.5`});
+  const bend = Math.max(18, (x2 - x1) / 2);
+  return s('path.edge',
+    {d: `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2 - 5} ${y2}l0 -3.5l5 3.5l-5 3.5l0 -3.5`});
 }
 
 function box(node, {x, y}) {
@@ -59,7 +62,8 @@ function box(node, {x, y}) {
   return s('a', {href: `#/jobs/${node.id}`, 'aria-label': `${name}, ${node.asked}: ${said}`},
     s(`g.node.${node.state}`, {transform: `translate(${x} ${y})`},
       s('rect', {width: WIDE, height: HIGH, rx: 9}), s('rect.stripe', {x: 1, y: 8, width: 4, height: HIGH - 16, rx: 2}),
-      s('text', {x: 14, y: 19}, cut(name, 21)), s('text.small', {x: 14, y: 35}, cut(said, 26)), s('title', {}, `${name} · ${node.asked}`)));
+      s('text', {x: 14, y: 19}, cut(name, 19)), s('text.small', {x: 14, y: 35}, cut(said, 23)),
+        s('title', {}, `${name} · ${node.asked}`)));
 }
 
 const cut = (text, most) => (text.length > most ? `${text.slice(0, most - 1)}…` : text);

@@ -1,6 +1,6 @@
 // One job: its timeline, what it was asked, what it answered.
 import {get} from './api.js';
-import {card, empty, h, put} from './dom.js';
+import {card, empty, h, head, put} from './dom.js';
 import {badge, between, bytes, count, duration, moment, money, since} from './format.js';
 import {refreshing} from './live.js';
 import {timeline} from './timeline.js';
@@ -28,19 +28,19 @@ export function show(root, {id}) {
 }
 
 function draw(place, job) {
-  const player = place.querySelector('audio');
-  const place_ = h('div', {},
+  place.replaceChildren(h('div', {},
     h('div.page-head', {}, h('a', {href: '#/jobs'}, '‹ Jobs'), h('h1', {}, job.key ?? 'Job'), badge(job.status),
-      job.kind !== 'text' && h('span.tag', {}, job.kind), job.result?.cached && h('span.tag', {}, 'from the cache'), h('p.mono', {}, job.id)),
+      job.kind !== 'text' && h('span.tag', {}, job.kind), job.result?.cached && h('span.tag', {}, 'from the cache'),
+        h('p.mono', {}, job.id)),
     job.error && h('p.note.bad', {role: 'alert'}, h('strong', {}, `${job.error.kind}: `), job.error.message,
-      job.error.provider && h('span.muted', {}, ` (${job.error.provider}${job.error.status ? `, ${job.error.status}` : ''})`)),
+      job.error.provider && h('span.muted', {},
+        ` (${job.error.provider}${job.error.status ? `, ${job.error.status}` : ''})`)),
     h('div.grid', {},
       card('Facts', facts(job)),
       h('section.card', {}, h('header.card-head', {}, h('h2', {}, 'Timeline')), timeline(job), calls(job)),
       h('section.card.half', {}, h('header.card-head', {}, h('h2', {}, 'Asked')), asked(job)),
-      h('section.card.half', {}, h('header.card-head', {}, h('h2', {}, 'Answered')), answered(job, player)),
-      Object.keys(job.metadata ?? {}).length > 0 && card('Metadata', json(job.metadata))));
-  put(place, ...place_.childNodes);
+      h('section.card.half', {}, h('header.card-head', {}, h('h2', {}, 'Answered')), answered(job)),
+      Object.keys(job.metadata ?? {}).length > 0 && card('Metadata', json(job.metadata)))));
 }
 
 function facts(job) {
@@ -48,15 +48,23 @@ function facts(job) {
     ['Project', job.project],
     ['Asked for', job.model],
     ['Answered by', job.result ? `${job.result.provider}/${job.result.model}` : '–'],
-    ['Cost', [job.cost === null && !job.finished_at ? '–' : money(job.cost), job.uncertain_cost ? ` and up to ${money(job.uncertain_cost)}` : '']],
+    ['Cost',
+      [job.cost === null && !job.finished_at ? '–' : money(job.cost),
+        job.uncertain_cost ? ` and up to ${money(job.uncertain_cost)}` : '']],
     ['Priority', job.priority],
     ['Attempts', count(job.attempts)],
     ['Made', moment(job.created_at)],
-    ['Waited', job.started_at ? duration(between(job.created_at, job.started_at)) : OVER.includes(job.status) ? '–' : since(job.created_at, 'for')],
-    ['Took', job.started_at ? (job.finished_at ? duration(between(job.started_at, job.finished_at)) : since(job.started_at, 'for')) : '–'],
+    ['Waited',
+      job.started_at ? duration(between(job.created_at,
+        job.started_at)) : OVER.includes(job.status) ? '–' : since(job.created_at,
+        'for')],
+    ['Took',
+      job.started_at ? (job.finished_at ? duration(between(job.started_at, job.finished_at)) : since(job.started_at,
+        'for')) : '–'],
     job.expires_at && ['Deadline', moment(job.expires_at)],
     job.batch_id && ['Batch', h('a', {href: `#/batches/${job.batch_id}`}, `…${job.batch_id.slice(-8)}`)],
-    job.after?.length > 0 && ['After', job.after.map((one, at) => [at > 0 && ', ', h('a.mono', {href: `#/jobs/${one}`}, `…${one.slice(-8)}`)])],
+    job.after?.length > 0 && ['After',
+      job.after.map((one, at) => [at > 0 && ', ', h('a.mono', {href: `#/jobs/${one}`}, `…${one.slice(-8)}`)])],
     job.feedback && ['Feedback', [job.feedback.score ?? '', ' ', job.feedback.label ?? '']],
   ];
   return h('dl.facts', {}, rows.filter(Boolean).map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, value))));
@@ -64,7 +72,7 @@ function facts(job) {
 
 function calls(job) {
   if (!job.calls.length) return null;
-  return h('div.scroll', {}, h('table', {}, h('thead', {}, h('tr', {}, ['Outcome', 'Attempt', 'Called', 'Message'].map((name) => h('th', {scope: 'col'}, name)), ['Used', 'Took', 'Cost'].map((name) => h('th.num', {scope: 'col'}, name)))),
+  return h('div.scroll', {}, h('table', {}, head(['Outcome', 'Attempt', 'Called', 'Message'], ['Used', 'Took', 'Cost']),
     h('tbody', {}, job.calls.map((call) => h('tr', {},
       h('td', {}, h(`span.badge.${outcomeClass(call)}`, {}, call.outcome ?? 'under way')),
       h('td.nowrap', {}, call.attempt, call.part !== null && ` · part ${call.part}`),
@@ -80,18 +88,20 @@ function used(usage) {
   return usage.characters ? `${count(usage.characters)} characters` : `${count(usage.total_tokens)} tokens`;
 }
 
-export const outcomeClass = (call) => (call.outcome === null ? 'in_progress' : call.outcome === 'ok' ? 'ok' : call.outcome === 'unknown' ? 'unknown' : 'failed');
+const outcomeClass = (call) => (call.outcome === null ? 'in_progress' : call.outcome === 'ok' ? 'ok' : call.outcome === 'unknown' ? 'unknown' : 'failed');
 
 const text = (value, prose = true) => h(`pre.text${prose ? '.prose' : ''}`, {tabIndex: 0}, value);
 const json = (value) => text(JSON.stringify(value, null, 2), false);
 
 function asked(job) {
-  if (job.content_deleted_at) return empty('Deleted', `What was asked and answered was deleted ${moment(job.content_deleted_at)}.`);
+  if (job.content_deleted_at) return empty('Deleted',
+    `What was asked and answered was deleted ${moment(job.content_deleted_at)}.`);
   const {prompt, system, messages, input, model, project, kind, key, after, metadata, ...rest} = job.request;
   const said = (who, value) => value && [h('p.said-by', {}, who), typeof value === 'string' ? text(value) : json(value)];
   return [
     said('System', system), said('Prompt', prompt), said('Text', input),
-    (messages ?? []).map((one) => said(one.role, typeof one.content === 'string' ? one.content : pieces(one.content) ?? one)),
+    (messages ?? []).map((one) => said(one.role,
+      typeof one.content === 'string' ? one.content : pieces(one.content) ?? one)),
     Object.keys(rest).length > 0 && said('Settings', rest),
   ];
 }
@@ -102,22 +112,30 @@ function pieces(content) {
   return content.map((one) => (one.type === 'text' ? one.text : '[a picture]')).join('\n');
 }
 
-function answered(job, player) {
+function answered(job) {
   const result = job.result;
-  if (!result) return job.content_deleted_at ? empty('Deleted', 'There is nothing to show.') : empty('No answer yet', OVER.includes(job.status) ? 'The job ended without one.' : 'It appears here when the job is over.');
+  if (!result) return job.content_deleted_at ? empty('Deleted',
+    'There is nothing to show.') : empty('No answer yet',
+    OVER.includes(job.status) ? 'The job ended without one.' : 'It appears here when the job is over.');
   return [
-    result.audio && audio(job, result.audio, player),
-    result.warnings?.length > 0 && h('p.note.warn', {}, result.warnings.map((one) => (typeof one === 'string' ? one : one.message ?? JSON.stringify(one))).join(' · ')),
+    result.audio && audio(job, result.audio),
+    result.warnings?.length > 0 && h('p.note.warn', {},
+      result.warnings.map((one) => (typeof one === 'string' ? one : one.message ?? JSON.stringify(one))).join(' · ')),
     result.parsed !== undefined && result.parsed !== null ? json(result.parsed) : result.content && text(result.content),
     result.tool_calls?.length > 0 && [h('p.said-by', {}, 'Tool calls'), json(result.tool_calls)],
-    result.embeddings && h('p', {}, `${count(result.embeddings.length)} vectors of ${count(result.embeddings[0]?.length)} numbers`),
-    h('p.said-by', {}, Object.entries(result.usage ?? {}).filter(([, value]) => value).map(([name, value]) => `${count(value)} ${name.replaceAll('_', ' ')}`).join(' · '),
+    result.embeddings && h('p', {},
+      `${count(result.embeddings.length)} vectors of ${count(result.embeddings[0]?.length)} numbers`),
+    h('p.said-by', {},
+      Object.entries(result.usage ?? {}).filter(([, value]) => value).map(([name,
+        value]) => `${count(value)} ${name.replaceAll('_', ' ')}`).join(' · '),
       result.finish_reason && ` · ${result.finish_reason}`),
   ];
 }
 
-function audio(job, sound, player) {
+function audio(job, sound) {
   const facts = `${sound.format} · ${duration(sound.duration_s * 1000)} · ${bytes(sound.bytes)}${sound.parts > 1 ? ` · ${sound.parts} parts` : ''}`;
   if (!sound.url) return h('p.muted', {}, `${facts} · the recording has expired`);
-  return [player ?? h('audio', {controls: true, preload: 'metadata', src: `/dashboard/api/jobs/${job.id}/audio`, 'aria-label': 'The narration'}), h('p.said-by', {}, facts)];
+  return [h('audio',
+    {controls: true, preload: 'metadata', src: `/dashboard/api/jobs/${job.id}/audio`, 'aria-label': 'The narration'}),
+    h('p.said-by', {}, facts)];
 }

@@ -1,6 +1,6 @@
 // All jobs, the newest first, narrowed by filters that stay in the address.
 import {get} from './api.js';
-import {empty, h, keyed, put} from './dom.js';
+import {empty, h, head, keyed, put} from './dom.js';
 import {aligned, badge, between, duration, short, since} from './format.js';
 import {refreshing} from './live.js';
 
@@ -59,9 +59,11 @@ export function show(root, {query}) {
     h('div.page-head', {}, h('h1', {}, 'Jobs')),
     filters(asked, filter),
     said,
-    h('section.card', {}, h('div.scroll', {}, h('table.stack', {}, h('thead', {}, h('tr', {},
-      ['State', 'Job', 'Project', 'Asked for', 'Answered by'].map((name) => h('th', {scope: 'col'}, name)),
-      ['Cost', 'Waited', 'Took', 'Made'].map((name) => h('th.num', {scope: 'col'}, name)))), rows)), none),
+    h('section.card', {},
+      h('div.scroll', {},
+        h('table.stack', {},
+          head(['State', 'Job', 'Project', 'Asked for', 'Answered by'], ['Cost', 'Waited', 'Took', 'Made']), rows)),
+      none),
     h('div.pager', {}, newer, older, where),
   );
   return stop;
@@ -69,40 +71,50 @@ export function show(root, {query}) {
 
 function draw(job) {
   const took = job.finished_at ? duration(between(job.started_at, job.finished_at)) : since(job.started_at, 'for');
-  const waited = job.started_at ? duration(between(job.created_at, job.started_at)) : job.finished_at ? '–' : since(job.created_at, 'for');
+  const waited = job.started_at ? duration(between(job.created_at,
+    job.started_at)) : job.finished_at ? '–' : since(job.created_at,
+    'for');
   return h('tr', {},
     h('td', {}, badge(job.state)),
     h('td', {}, h('a.mono', {href: `#/jobs/${job.id}`, title: job.id}, job.key ?? `…${short(job.id)}`)),
-    h('td.less', {}, job.project),
+    h('td.second.low', {}, job.project),
     h('td.second', {}, job.asked, ' ', job.kind !== 'text' && h('span.tag', {}, job.kind)),
-    h('td.less', {}, job.error ? h('span.badge.failed', {}, job.error.replaceAll('_', ' ')) : job.model ? `${job.provider}/${job.model}` : '–', ' ', job.cached && h('span.tag', {}, 'cache')),
+    h('td.less', {},
+      job.error ? h('span.badge.failed', {},
+        job.error.replaceAll('_', ' ')) : job.model ? `${job.provider}/${job.model}` : '–',
+      ' ', job.cached && h('span.tag', {}, 'cache')),
     h('td.num', {}, job.finished_at || job.cost !== null ? aligned(job.cost, 6) : '–'),
     h('td.num.less', {}, waited),
     h('td.num.less', {}, took),
-    h('td.num', {}, since(job.created_at)));
+    h('td.num.low', {}, since(job.created_at)));
 }
 
 function filters(asked, filter) {
   const select = (name, label, options) => {
-    const node = h('select', {onchange: () => filter(name, node.value)}, options.map(([value, text]) => h('option', {value, selected: asked[name] === value}, text)));
+    const node = h('select', {onchange: () => filter(name, node.value)},
+      options.map(([value, text]) => h('option', {value, selected: asked[name] === value}, text)));
     return [h('label', {}, label, node), node];
   };
   const [state] = select('state', 'State', Object.entries(GROUPS).map(([value, [text]]) => [value, text]));
-  const [kind] = select('kind', 'Kind', [['', 'Any kind'], ['text', 'text'], ['speech', 'speech'], ['embedding', 'embedding']]);
+  const [kind] = select('kind', 'Kind',
+    [['', 'Any kind'], ['text', 'text'], ['speech', 'speech'], ['embedding', 'embedding']]);
   const [project, projects] = select('project', 'Project', [['', 'All projects']]);
-  const [model, models] = select('model', 'Asked for', [['', 'Any model'], ...(asked.model ? [[asked.model, asked.model]] : [])]);
+  const [model, models] = select('model', 'Asked for',
+    [['', 'Any model'], ...(asked.model ? [[asked.model, asked.model]] : [])]);
   get('names').then((names) => {
     projects.append(...names.projects.map((value) => h('option', {value, selected: asked.project === value}, value)));
     models.append(...names.aliases.filter((value) => value !== asked.model).map((value) => h('option', {value}, value)));
   }, () => {});
-  const find = h('input', {type: 'search', placeholder: 'Id of a job or a batch', spellcheck: false, value: asked.batch, onchange: () => {
+  const find = h('input',
+    {type: 'search', placeholder: 'Id of a job or a batch', spellcheck: false, value: asked.batch, onchange: () => {
     const text = find.value.trim();
     if (text === '') filter('batch', '');
     else if (ID.test(text)) go(text, filter);
     else find.setCustomValidity('An id such as 01a2097b-2bc4-77bb-bc6c-eebe40b926b0 is needed');
     find.reportValidity();
   }, oninput: () => find.setCustomValidity('')});
-  return h('form.filters', {role: 'search', onsubmit: (event) => event.preventDefault()}, state, project, kind, model, h('label.grow', {}, 'Find', find));
+  return h('form.filters', {role: 'search', onsubmit: (event) => event.preventDefault()}, state, project, kind,
+    model, h('label.grow', {}, 'Find', find));
 }
 
 async function go(id, filter) {

@@ -1,6 +1,6 @@
 // Who can be called, how it goes, what rests and why, and how near the limits are.
 import {chart, meter, minuteBars} from './charts.js';
-import {card, empty, h, keyed, put} from './dom.js';
+import {card, empty, h, head, keyed, put} from './dom.js';
 import {clock, count, duration, words} from './format.js';
 import {follow} from './live.js';
 
@@ -9,7 +9,8 @@ export function stateOf(provider) {
   const rests = provider.rests.filter((one) => !one.over);
   if (!provider.active) return ['off', 'switched off'];
   if (!provider.endpoints.length) return ['off', 'no endpoint'];
-  if (dead.length === provider.endpoints.length) return dead.some((one) => one.rest) ? ['open', 'credential rests'] : ['off', 'no key'];
+  if (dead.length === provider.endpoints.length) return dead.some((one) => one.rest) ? ['open',
+    'credential rests'] : ['off', 'no key'];
   if (rests.some((one) => one.scope === 'breaker')) return ['open', 'breaker open'];
   if (rests.length) return ['rests', 'rests in part'];
   return ['ok', 'well'];
@@ -33,11 +34,13 @@ function draw(provider) {
   return h('section.card.half', {},
     h('header.card-head', {}, h('h2', {}, provider.name), h('span.end', {}, h(`span.badge.${state}`, {}, label))),
     chart((width) => minuteBars(provider.calls, 30, width)),
-    h('p.said-by', {}, good + bad ? `${count(good)} answered, ${count(bad)} failed in 30 minutes` : 'not called for 30 minutes'),
+    h('p.said-by', {},
+      good + bad ? `${count(good)} answered, ${count(bad)} failed in 30 minutes` : 'not called for 30 minutes'),
     provider.rests.length > 0 && h('div.list', {}, provider.rests.map(rest)),
     h('h3', {}, 'Endpoints'),
     addresses(provider.endpoints),
-    Object.keys(provider.latency_ms).length > 0 && [h('h3', {}, 'Median latency, last minutes'), latencies(provider.latency_ms)]);
+    Object.keys(provider.latency_ms).length > 0 && [h('h3', {}, 'Median latency, last minutes'),
+      latencies(provider.latency_ms)]);
 }
 
 // Endpoints at the same address beside each other, by what they are called for.
@@ -47,7 +50,8 @@ function addresses(endpoints) {
     const name = `${one.base_url} ${one.region}`;
     by.set(name, [...(by.get(name) ?? []), one]);
   }
-  return [...by.values()].map((all) => h('div.stackrow', {}, h('div.row', {}, h('span.mono.break', {}, all[0].base_url), h('span.end.tag', {}, all[0].region)),
+  return [...by.values()].map((all) => h('div.stackrow', {},
+    h('div.row', {}, h('span.mono.break', {}, all[0].base_url), h('span.end.tag', {}, all[0].region)),
     h('span.muted', {}, [...new Set(all.map((one) => words(one.handler.split('.').at(-1))))].join(', ')),
     [...new Set(all.map((one) => one.lacks).filter(Boolean))].map((lacks) => h('span.badge.off', {}, lacks)),
     all[0].rest && rest(all[0].rest)));
@@ -56,7 +60,9 @@ function addresses(endpoints) {
 function rest(one) {
   const state = one.over ? 'unknown' : one.scope === 'breaker' ? 'open' : 'rests';
   const what = {breaker: 'breaker open', route: 'rests', credential: 'credential rests'}[one.scope] ?? one.scope;
-  return h('div.stackrow', {}, h('div.row', {}, h(`span.badge.${state}`, {}, one.over ? 'about to be tried' : what), h('span', {}, one.model ?? ''), h('span.end.muted', {}, one.over ? '' : `until ${clock(one.until)}`)),
+  return h('div.stackrow', {},
+    h('div.row', {}, h(`span.badge.${state}`, {}, one.over ? 'about to be tried' : what),
+      h('span', {}, one.model ?? ''), h('span.end.muted', {}, one.over ? '' : `until ${clock(one.until)}`)),
     h('span.muted', {}, `${one.kind.replaceAll('_', ' ')}: ${one.reason}`));
 }
 
@@ -68,17 +74,27 @@ function latencies(found) {
 
 function drawLimits(place, all) {
   if (!all.length) {
-    put(place, empty('No limit is set', 'Limits of projects, providers and endpoints appear here, and what providers say of theirs.'));
+    put(place,
+      empty('No limit is set',
+        'Limits of projects, providers and endpoints appear here, and what providers say of theirs.'));
     return;
   }
   const rows = all.map((one) => h('tr', {}, h('td', {}, one.scope),
-    [['requests', 'requests_per_minute'], ['tokens', 'tokens_per_minute'], ['running', 'concurrency']].map(([used, limit]) => gauge(one[used], one.limits[limit] ?? one.said[limit])),
-    h('td.muted', {}, Object.entries(one.said).map(([name, value]) => `${name.replaceAll('_', ' ')} ${name.endsWith('_ms') ? duration(value) : count(value)}`).join(', ') || '–')));
-  put(place, h('div.scroll', {}, h('table', {}, h('thead', {}, h('tr', {}, ['Scope', 'Requests a minute', 'Tokens a minute', 'At once', 'The provider said'].map((name) => h('th', {scope: 'col'}, name)))), h('tbody', {}, rows))));
+    [['requests', 'requests_per_minute'], ['tokens', 'tokens_per_minute'],
+      ['running', 'concurrency']].map(([used, limit]) => gauge(one[used], one.limits[limit] ?? one.said[limit])),
+    h('td.muted', {},
+      Object.entries(one.said).map(([name,
+        value]) => `${name.replaceAll('_', ' ')} ${name.endsWith('_ms') ? duration(value) : count(value)}`).join(', ') || '–')));
+  put(place,
+    h('div.scroll', {},
+      h('table', {}, head(['Scope', 'Requests a minute', 'Tokens a minute', 'At once', 'The provider said']),
+        h('tbody', {}, rows))));
 }
 
 function gauge(used, limit) {
   if (!limit) return h('td.muted', {}, used ? count(used) : '–');
   const share = used / limit;
-  return h('td', {}, h('div.stackrow', {}, h('span.nowrap', {}, `${count(used)} of ${count(limit)}`), meter([[share > 0.9 ? 'open' : share > 0.7 ? 'rests' : 'ok', Math.min(used, limit), 'used']], limit)));
+  return h('td', {},
+    h('div.stackrow', {}, h('span.nowrap', {}, `${count(used)} of ${count(limit)}`),
+      meter([[share > 0.9 ? 'open' : share > 0.7 ? 'rests' : 'ok', Math.min(used, limit), 'used']], limit)));
 }
