@@ -10,7 +10,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 
-from core.catalog import Model
+from core.catalog import Model, Project
 from core.result import Usage
 
 MOST_PROJECTS = 100
@@ -93,14 +93,13 @@ def observe(metric: Histogram, value: float, *labels: str) -> None:
     _child(metric, *labels).observe(max(0.0, value))
 
 
-def project_label(name: str) -> str:
-    """The name, of the first hundred projects that this process meets; of the others `other`."""
-    if name in _projects:
-        return name
-    if len(_projects) >= MOST_PROJECTS:
+def project_label(project: Project | None) -> str:
+    """The name, of the first hundred projects that this process meets; of the others, and of one that is not in the
+    catalog yet, `other`."""
+    if project is None or (project.name not in _projects and len(_projects) >= MOST_PROJECTS):
         return OTHER
-    _projects.add(name)
-    return name
+    _projects.add(project.name)
+    return project.name
 
 
 def count_breaker(route_name: str, change: str) -> None:
@@ -110,7 +109,7 @@ def count_breaker(route_name: str, change: str) -> None:
 
 
 def count_end(
-    project: str, kind: str, outcome: str, reason: str | None, run_s: float, total_s: float, *, cached: bool
+    project: Project | None, kind: str, outcome: str, reason: str | None, run_s: float, total_s: float, *, cached: bool
 ) -> None:
     """A job is over, and recorded. `reason`: why it has no answer."""
     count(FINISHED, project_label(project), kind, "cached" if cached else outcome)
@@ -121,7 +120,12 @@ def count_end(
 
 
 def count_call(
-    called: Model, project: str, outcome: str, duration_s: float, usage: Usage | None, cost: Decimal | None
+    called: Model,
+    project: Project | None,
+    outcome: str,
+    duration_s: float,
+    usage: Usage | None,
+    cost: Decimal | None,
 ) -> None:
     """A call to a provider is over, and in the ledger."""
     provider, model = called.provider, called.model_id

@@ -1,6 +1,7 @@
 """Traces through OpenTelemetry. Imported by `core.tracing` alone, and only where traces are on."""
 
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -26,6 +27,7 @@ from opentelemetry.trace import (
 from core.provider import ProviderAnswer, ProviderCall, ProviderError
 from core.tracing import SpanTold, Tracing, answer_attributes, call_attributes, error_kind, usage_attributes
 
+CLOSE_WITHIN_S = 5.0
 # The library's own reader takes as long as the rest of a span. A later version may say more behind the flags.
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?")
 
@@ -84,7 +86,10 @@ class OtelTracing(Tracing):
         return self._span("notify webhook", SpanKind.CLIENT, named, _context_of(traceparent))
 
     def close(self) -> None:
-        self._provider.shutdown()
+        # A collector that is away would keep the process for half a minute.
+        closing = threading.Thread(target=self._provider.shutdown, daemon=True)
+        closing.start()
+        closing.join(CLOSE_WITHIN_S)
 
     @contextmanager
     def _span(
@@ -107,7 +112,9 @@ class OtelTracing(Tracing):
 def open_otel(program: str) -> OtelTracing:
     """Exports by OTLP over HTTP; where to, how often and how much is OpenTelemetry's own OTEL_* environment."""
     ours = Resource({"service.name": "ai-provider-factory", "factory.program": program})
-    provider = TracerProvider(resource=Resource.create().merge(ours).merge(OTELResourceDetector().detect()))
+    provider = TracerProvider(
+        resource=Resource.create().merge(ours).merge(OTELResourceDetector().detect()), shutdown_on_exit=False
+    )
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     return OtelTracing(provider)
 

@@ -34,6 +34,14 @@ def webhook_secret(secret: bytes, owner: UUID, number: int) -> str:
     return "whsec_" + base64.b64encode(hmac.new(secret, said, hashlib.sha256).digest()).decode()
 
 
+def is_webhook_secret(text: str) -> bool:
+    """`whsec_` and at least 16 bytes in base64."""
+    try:
+        return text.startswith("whsec_") and len(base64.b64decode(text[6:], validate=True)) >= 16
+    except ValueError:
+        return False
+
+
 def secret_digest(shown: str) -> bytes:
     """Tells whether a secret is the one that was shown, without telling the secret: it has 256 bits."""
     return hashlib.sha256(shown.encode()).digest()

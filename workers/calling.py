@@ -11,7 +11,7 @@ from uuid import UUID
 from adapters.registry import import_handler, load_handler
 from adapters.splitting import SpokenPart
 from core import metrics
-from core.catalog import Price
+from core.catalog import Price, Project
 from core.clock import utc_now
 from core.counterfactual import find_preferred, price_directly
 from core.credentials import address_of
@@ -64,7 +64,7 @@ class Line:
 
     ledger: Ledger
     call_id: UUID
-    project: str
+    project: Project | None
     route: Route
     price: Price | None
     preferred_price: Price | None
@@ -248,7 +248,7 @@ async def _open(
     if not await services.ledger.open(opened):
         raise FenceLost
     preferred_price = catalog.price_at(preferred, started) if preferred else None
-    ledger, project = services.ledger, catalog.name_of(job.project_id)
+    ledger, project = services.ledger, catalog.projects.get(job.project_id)
     return Line(ledger, call_id, project, route, price, preferred_price, asked_first, began)
 
 

@@ -30,6 +30,7 @@ from core.looper import Looper
 from core.provider import ErrorKind, ProviderError
 from core.result import Usage
 from core.settings import Settings, has_provider_keys, read_secret
+from core.signing import is_webhook_secret
 from core.tracing import Tracing, open_tracing
 from sql.figures import FiguresFollower
 from sql.following import CatalogFollower
@@ -199,13 +200,16 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
 
 
 async def _start_alerts(stack: AsyncExitStack, settings: Settings, database: Database) -> None:
-    """The operator's webhook, where there is one."""
+    """The operator's webhook, where there is one. Raises ConfigurationError where it cannot be signed as asked."""
+    secret = settings.alert_webhook_secret
+    if secret is not None and not is_webhook_secret(secret):
+        raise ConfigurationError("FACTORY_ALERT_WEBHOOK_SECRET must be whsec_ and at least 16 bytes in base64")
     duties = [Looper("old alerts", AlertDeliveryPruning(database).step, PRUNE_EVERY_S)]
     if (url := settings.alert_webhook_url) is not None:
         allowed = settings.webhooks_allowed
         outbound = Outbound(allowed=allowed)
         stack.push_async_callback(outbound.aclose)
-        telling = AlertTelling(database, outbound, allowed, url, settings.alert_webhook_secret)
+        telling = AlertTelling(database, outbound, allowed, url, secret)
         duties.append(Looper("alert webhook", telling.step, TELL_EVERY_S))
     for duty in duties:
         duty.start()

@@ -152,7 +152,7 @@ async def _record(services: WorkerServices, run: JobRun, ended: EndedJob, landin
         get_logger(__name__).warning("fenced out", state=ended.state)
         return Over()
     metrics.count_end(
-        services.catalog.current.name_of(job.project_id),
+        services.catalog.current.projects.get(job.project_id),
         job.kind,
         ended.state,
         ended.error["kind"] if ended.error else None,

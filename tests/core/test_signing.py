@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.signing import check_link, sign_link
+from core.signing import check_link, is_webhook_secret, sign_link
 
 SECRET, JOB, NOW = b"a secret", UUID(int=7), datetime(2026, 11, 23, tzinfo=UTC)
 
@@ -33,3 +33,9 @@ def test_a_link_opens_nothing_else() -> None:
 @given(st.text(), st.text())
 def test_no_guess_opens_anything(expires: str, signature: str) -> None:
     assert "damaged" in (fault(expires=expires, signature=signature) or "")
+
+
+def test_a_secret_of_an_operators_webhook_is_told_from_what_is_none() -> None:
+    assert is_webhook_secret("whsec_" + "YWxlcnRz" * 3)
+    for wrong in ("", "whsec_", "whsec_YWxlcnRz", "YWxlcnRz" * 3, "whsec_" + "!" * 24, "whsec_" + "YWxlcnRz" * 3 + "Y"):
+        assert not is_webhook_secret(wrong)

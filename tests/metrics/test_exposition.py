@@ -2,6 +2,7 @@
 
 import time
 from decimal import Decimal
+from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from core import metrics
-from core.catalog import Model
+from core.catalog import Model, Project
 from core.exposition import write_metrics
 from core.result import Usage
 from tests.metrics.scraping import Scrape
@@ -17,6 +18,10 @@ from tests.metrics.scraping import Scrape
 TEXT = st.text(
     st.characters(exclude_categories=["Cs"], exclude_characters="\r\v\f\x1c\x1d\x1e\x85\u2028\u2029"), max_size=20
 )
+
+
+def project(number: int) -> Project:
+    return Project(UUID(int=number), f"project {number}", True, 100, {})
 
 
 @pytest.fixture
@@ -39,19 +44,20 @@ def test_it_says_what_the_librarys_own_writer_says(label: str, value: float, see
 
 @pytest.mark.usefixtures("_projects_of_its_own")
 def test_projects_beyond_a_hundred_are_counted_together() -> None:
-    names = {metrics.project_label(f"project {number}") for number in range(2 * metrics.MOST_PROJECTS)}
+    names = {metrics.project_label(project(number)) for number in range(2 * metrics.MOST_PROJECTS)}
     assert metrics.OTHER in names
     assert len(names) <= metrics.MOST_PROJECTS + 1
-    assert metrics.project_label("project 0") == metrics.project_label("project 0")
+    assert metrics.project_label(project(0)) == "project 0"
+    assert metrics.project_label(None) == metrics.OTHER
 
 
 @pytest.mark.usefixtures("_projects_of_its_own")
 def test_a_scrape_of_many_projects_and_models_is_cheap() -> None:
     for number in range(200):
-        name, model = f"project {number}", Model("provider", f"model-{number % 133}", "text")
-        metrics.count_call(model, name, "ok", 1.5, Usage(100, 50, 10), Decimal("0.012"))
+        model = Model("provider", f"model-{number % 133}", "text")
+        metrics.count_call(model, project(number), "ok", 1.5, Usage(100, 50, 10), Decimal("0.012"))
         for kind in ("text", "speech", "embedding"):
-            metrics.count_end(name, kind, "completed", None, 1.0, 2.0, cached=False)
+            metrics.count_end(project(number), kind, "completed", None, 1.0, 2.0, cached=False)
     took = []
     for _ in range(10):
         began = time.process_time()
