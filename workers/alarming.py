@@ -87,8 +87,8 @@ class AlertWatch:
 
     async def _waits_by_wish(self, late: LateCount) -> bool:
         project = self._catalog.current.projects.get(late.project_id)
-        if project is None or project.paused:
-            return project is not None
+        if project is None or project.paused:  # a project that is not known yet is looked at next time
+            return True
         cap = Limits.of(project.settings.get("limits")).concurrency
         return cap is not None and (await self._queue.count_running([project.id]))[0] >= cap
 

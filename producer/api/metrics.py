@@ -1,7 +1,7 @@
 """`GET /metrics`: what Prometheus reads."""
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import Response
+from fastapi.responses import PlainTextResponse, Response
 
 from core.exposition import CONTENT_TYPE, write_metrics
 from core.metrics import REGISTRY
@@ -11,7 +11,7 @@ from producer.metering import FleetMeter
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/metrics", dependencies=[Depends(neighbour_or_operator)])
+@router.get("/metrics", dependencies=[Depends(neighbour_or_operator)], response_class=PlainTextResponse)
 async def metrics(request: Request) -> Response:
     """What this process did, and what Postgres and Redis say of the fleet, in Prometheus' text format. On the server's
     own machine it needs no key, from elsewhere an operator's."""

@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.catalog import Alias, Catalog, Endpoint, Model, Price, Project, Provider, Target, Voice
@@ -156,6 +156,7 @@ def healths(draw: st.DrawFn, catalog: Catalog) -> Health:
     return Health(without_credential=missing, routes=routes, latency_ms=latency)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_no_route_breaks_a_filter_and_every_answer_is_the_same(data: st.DataObject) -> None:
     catalog, request = data.draw(catalogs()), data.draw(requests())
