@@ -237,9 +237,6 @@ class FactoryClient:
 
     async def _ask(self, call: Call) -> dict[str, Any]:
         """A server that was there is waited for."""
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():  # Python 3.11 loses a Ctrl-C that comes together with an answer
-            raise asyncio.CancelledError
         with told_as_ours():
             answer = await self._client.request(call, retry_for_s=PATIENCE_S if self._reached else 0)
         try:
