@@ -57,6 +57,12 @@ class Hands:
                 journal = (await emulator.get("/_emulator/calls")).json()["calls"]
                 seen = {call["call_id"] for call in journal if call["model"]}
 
+    async def until_worker_is(self, state: str) -> None:
+        """By its own word."""
+        async with asyncio.timeout(15):
+            while [one.state for one in (await self.services.fleet.look()).workers] != [state]:
+                await asyncio.sleep(0.02)
+
     async def stored_parts(self, job_id: UUID) -> list[str]:
         """Where the finished parts of a narration are."""
         rows = await self.services.database.fetch("SELECT storage_key FROM factory.job_parts WHERE job_id = $1", job_id)
@@ -134,10 +140,12 @@ async def test_a_worker_that_leaves_ends_its_jobs_however_long_they_take_and_tak
     first = await hands.submit("gpt-6-luna@slow=2.5")
     await hands.until_called(first)
     worker.send_signal(signal.SIGUSR2)
+    await hands.until_worker_is("leaving")
     worker.send_signal(signal.SIGUSR1)
     second = await hands.submit("gpt-6-luna@slow=2.5")
     await hands.until_called(second)
     worker.send_signal(signal.SIGUSR2)
+    await hands.until_worker_is("leaving")
     third = await hands.submit("gpt-6-luna@slow=2.5")
     assert await worker.wait() == 0, "kept once, it left the second time"
     jobs = [await load_job(hands.services, hands.caller, job_id) for job_id in (first, second, third)]
