@@ -35,7 +35,8 @@ class Running:
 
 @dataclass(slots=True)
 class World:
-    """`apis` are in the balancer now; who calls takes them in turn."""
+    """`apis` are in the balancer now; who calls takes them in turn. `code`: where the programs that are started next
+    are, when not here."""
 
     root: Path
     database: Database
@@ -45,6 +46,7 @@ class World:
     apis: list[Running] = field(default_factory=list)
     workers: list[Running] = field(default_factory=list)
     started: int = 0
+    code: Path | None = None
 
     async def start_api(self) -> None:
         """Into the balancer once it is ready."""
@@ -53,7 +55,7 @@ class World:
         running = await self._start("producer", "api", FACTORY_PORT=str(port))
         running.url = f"http://127.0.0.1:{port}"
         async with asyncio.timeout(READY_S), httpx.AsyncClient() as probe:
-            while not await _answers(probe, f"{running.url}/readyz"):
+            while not await answers(probe, f"{running.url}/readyz"):
                 await asyncio.sleep(0.05)
         self.apis.append(running)
 
@@ -95,7 +97,7 @@ class World:
         name = f"{kind}-{self.started}"
         with (self.root / f"{name}.log").open("wb") as log:
             process = await asyncio.create_subprocess_exec(
-                *python_program(module), env={**self.environment, **changes}, stdout=log, stderr=log
+                *python_program(module), cwd=self.code, env={**self.environment, **changes}, stdout=log, stderr=log
             )
         return Running(name, process)
 
@@ -107,7 +109,8 @@ async def end(running: Running) -> None:
     await running.process.wait()
 
 
-async def _answers(probe: httpx.AsyncClient, url: str) -> bool:
+async def answers(probe: httpx.AsyncClient, url: str) -> bool:
+    """With 200?"""
     try:
         return (await probe.get(url)).status_code == 200
     except httpx.TransportError:

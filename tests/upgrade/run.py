@@ -13,11 +13,11 @@ from pathlib import Path
 
 import httpx
 
-from core.settings import child_environment
+from core.settings import child_environment, python_program
 from producer.embedded import EmbeddedServers
 from producer.keys import create_key
 from sql.pool import Database, open_pool
-from tests.replay.world import Running, World, end
+from tests.replay.world import World, answers, end
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
@@ -26,41 +26,22 @@ LOOK_S = 0.1
 PRE_STOP_S = 3.0  # as in deploy/kubernetes/api.yaml: the balancer looks elsewhere first
 
 
-@dataclass(slots=True)
-class Fleet(World):
-    """`code`: the release whose programs are started next."""
-
-    code: Path = ROOT
-
-    async def run(self, *arguments: str) -> None:
-        """A command of the release. Raises RuntimeError with what it said."""
-        process = await asyncio.create_subprocess_exec(
-            *self.command("producer.cli", *arguments), cwd=self.code, env=self.environment,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-        )  # fmt: skip
-        said, _ = await process.communicate()
-        if process.returncode:
-            raise RuntimeError(f"{' '.join(arguments)} of {self.code}: {said.decode()[-2000:]}")
-
-    @staticmethod
-    def command(module: str, *arguments: str) -> list[str]:
-        return [sys.executable, "-m", module, *arguments]
-
-    async def _start(self, module: str, kind: str, **changes: str) -> Running:
-        self.started += 1
-        name = f"{kind}-{self.started}"
-        with (self.root / f"{name}.log").open("wb") as log:
-            process = await asyncio.create_subprocess_exec(
-                *self.command(module), cwd=self.code, env={**self.environment, **changes}, stdout=log, stderr=log
-            )
-        return Running(name, process)
+async def run(fleet: World, *arguments: str) -> None:
+    """A command of the release. Raises RuntimeError with what it said."""
+    process = await asyncio.create_subprocess_exec(
+        *python_program("producer.cli", *arguments), cwd=fleet.code, env=fleet.environment,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    said, _ = await process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(arguments)} of {fleet.code}: {said.decode()[-2000:]}")
 
 
 @dataclass(slots=True)
 class Load:
     """A caller behind a balancer that sends to whoever says that it is ready."""
 
-    fleet: Fleet
+    fleet: World
     rate: float
     accepted: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
@@ -83,7 +64,7 @@ class Load:
     async def _look(self, http: httpx.AsyncClient) -> None:
         while True:
             urls = [one.url for one in self.fleet.apis]
-            self.ready = [url for url in urls if await _is_ready(http, url)]
+            self.ready = [url for url in urls if await answers(http, f"{url}/readyz")]
             await asyncio.sleep(LOOK_S)
 
     async def _send(self, http: httpx.AsyncClient, number: int) -> None:
@@ -101,15 +82,8 @@ class Load:
             self.refused.append(f"{answer.status_code} {answer.text[:200]}")
 
 
-async def _is_ready(http: httpx.AsyncClient, url: str) -> bool:
-    try:
-        return (await http.get(f"{url}/readyz")).status_code == 200
-    except httpx.TransportError:
-        return False
-
-
 @asynccontextmanager
-async def open_fleet(root: Path, old: Path) -> AsyncIterator[Fleet]:
+async def open_fleet(root: Path, old: Path) -> AsyncIterator[World]:
     """Two APIs and two workers of the old release."""
     servers = EmbeddedServers(root, emulator=True, emulator_latency_ms=LATENCY_MS, log=lambda _: None)
     running = await asyncio.to_thread(servers.start)
@@ -120,9 +94,9 @@ async def open_fleet(root: Path, old: Path) -> AsyncIterator[Fleet]:
         )  # fmt: skip
         database = await open_pool(running.database_url, max_size=2)
         async with httpx.AsyncClient(base_url=running.emulator_url or "") as emulator:
-            fleet = Fleet(root, database, emulator, "", environment, code=old)
+            fleet = World(root, database, emulator, "", environment, code=old)
             try:
-                await fleet.run("migrate")
+                await run(fleet, "migrate")
                 fleet.key = await create_key(database, project="default")
                 await asyncio.gather(*(start() for start in (fleet.start_api, fleet.start_worker) * 2))
                 yield fleet
@@ -133,9 +107,9 @@ async def open_fleet(root: Path, old: Path) -> AsyncIterator[Fleet]:
         await asyncio.to_thread(servers.stop)
 
 
-async def replace(fleet: Fleet) -> None:
+async def replace(fleet: World) -> None:
     """As docs/fleet.md says: the schema, then the workers, then the APIs, each new one before an old one goes."""
-    await fleet.run("migrate")
+    await run(fleet, "migrate")
     for running in list(fleet.workers):
         await fleet.start_worker()
         fleet.workers.remove(running)
