@@ -45,14 +45,6 @@ class Landing:
 
 
 @dataclass(frozen=True, slots=True)
-class AnsweredJob:
-    """A job that ended with the answer of another."""
-
-    id: UUID
-    batch_id: UUID | None
-
-
-@dataclass(frozen=True, slots=True)
 class CachedAnswer:
     """What a completed job answered."""
 
@@ -89,16 +81,6 @@ async def unpark_landed(db: Executor, job_ids: list[UUID], leaders: list[UUID]) 
     """Of jobs that have just begun to wait for these leaders, those whose leader is ending or has ended: they are in
     no line, and wait no more. To be asked after `board_flights` was committed: who ends takes along who waits."""
     return {row["id"] for row in await db.fetch(statement("unpark_landed"), job_ids, leaders)}
-
-
-async def land_flights(db: Executor, landings: list[dict[str, Any]]) -> list[AnsweredJob]:
-    """Keep the answers of completed jobs and give them to all that wait (`Landing` as a dict)."""
-    return [AnsweredJob(**row) for row in await db.fetch(statement("land_flights"), landings)]
-
-
-async def promote_followers(db: Executor, job_ids: list[UUID]) -> list[ReleasedJob]:
-    """These jobs ended without an answer: of those that wait for each, the first by priority takes its place."""
-    return [ReleasedJob(**row) for row in await db.fetch(statement("promote_followers"), job_ids)]
 
 
 async def unpark_lost(db: Executor) -> list[ReleasedJob]:

@@ -61,9 +61,9 @@ async def open_calls(db: Executor, opened: list[dict[str, Any]], job_ids: list[U
     return {row["id"] for row in await db.fetch(statement("open_calls"), opened, job_ids)}
 
 
-async def complete_calls(db: Executor, completed: list[dict[str, Any]], call_ids: list[UUID]) -> set[UUID]:
+async def complete_calls(db: Executor, completed: list[dict[str, Any]]) -> set[UUID]:
     """Write the ends of lines (`CompletedCall` as a dict). A fenced-out worker's late line is added to its job here."""
-    return {row["id"] for row in await db.fetch(statement("complete_calls"), completed, call_ids)}
+    return {row["id"] for row in await db.fetch(statement("complete_calls"), completed)}
 
 
 async def select_missed(db: Executor, job_id: UUID, before_fence: int) -> list[Decimal | None]:

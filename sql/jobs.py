@@ -36,7 +36,11 @@ class StartedJob:
 
 
 @dataclass(frozen=True, slots=True)
-class FinishedJob:
+class JobEnd:
+    """`what`: the job has `ended` as its holder said (then with what it cost), was `answered` with its answer, `failed`
+    because of it, or is `queued` again."""
+
+    what: str
     id: UUID
     batch_id: UUID | None
     cost: Decimal | None
@@ -44,7 +48,8 @@ class FinishedJob:
 
 @dataclass(frozen=True, slots=True)
 class EndedJob:
-    """A terminal transition to make, by the holder of the fence."""
+    """A terminal transition to make, by the holder of the fence. `dependents_error`: of the jobs that come after one
+    that did not complete."""
 
     id: UUID
     fence: int
@@ -56,11 +61,12 @@ class EndedJob:
     variant: str | None = None
     usage: dict[str, int] | None = None
     cached: bool = False
+    dependents_error: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class ReleasedJob:
-    """A job whose ancestors completed; `queued` when those were the last. `wait_s` until its time comes."""
+    """A job that is to be put in line. `wait_s` until its time comes."""
 
     id: UUID
     fence: int
@@ -145,17 +151,29 @@ async def start_jobs(db: Executor, job_ids: list[UUID], tokens: list[int], now: 
     return [StartedJob(**row) for row in await db.fetch(statement("start_jobs"), job_ids, tokens, now)]
 
 
-async def finish_jobs(
-    db: Executor, ended: list[dict[str, Any]], job_ids: list[UUID], now: datetime | None
-) -> list[FinishedJob]:
-    """The one terminal transition of each (`EndedJob` as a dict). Not given back: those whose fence is no longer
-    mine. Cost is summed from the ledger."""
-    return [FinishedJob(**row) for row in await db.fetch(statement("finish_jobs"), ended, job_ids, now)]
+async def end_jobs(
+    db: Executor,
+    job_ids: list[UUID],
+    ends: list[dict[str, Any]],
+    lines: list[dict[str, Any]],
+    landings: list[dict[str, Any]],
+    now: datetime | None,
+) -> list[JobEnd]:
+    """The one terminal transition of each (`EndedJob` as a dict), after the ends of ledger lines (`CompletedCall`),
+    before the answers are given to identical requests (`Landing`), and whatever that means for other jobs. Not
+    given back: those whose fence is no longer mine; their lines are completed all the same. Cost is summed from the
+    ledger."""
+    return [JobEnd(**row) for row in await db.fetch(statement("end_jobs"), job_ids, ends, lines, landings, now)]
 
 
-async def release_dependents(db: Executor, job_ids: list[UUID], now: datetime | None) -> list[ReleasedJob]:
-    """Tell the jobs that waited for these, which are completed."""
-    return [ReleasedJob(**row) for row in await db.fetch(statement("release_dependents"), job_ids, now)]
+async def select_released(db: Executor, job_ids: list[UUID]) -> list[ReleasedJob]:
+    """Those of these jobs that are queued."""
+    return [ReleasedJob(**row) for row in await db.fetch(statement("select_released"), job_ids)]
+
+
+async def release_dependents(db: Executor, job_ids: list[UUID], now: datetime | None) -> list[UUID]:
+    """Tell the jobs that waited for these, which are completed; returns those that are queued now."""
+    return [row["id"] for row in await db.fetch(statement("release_dependents"), job_ids, now)]
 
 
 async def fail_dependents(db: Executor, job_id: UUID, error: dict[str, Any], now: datetime | None) -> list[UUID]:

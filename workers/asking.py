@@ -18,10 +18,9 @@ from core.routing import Route
 from core.schema_checks import SCHEMA_REFUSED, SchemaViolated
 from core.schema_prompt import ask_in_prompt, ask_once_more
 from sql.calls import select_missed
-from sql.jobs import StartedJob
 from workers.calling import Answered, call_provider
 from workers.limiting import AtLimit
-from workers.outcomes import Done
+from workers.outcomes import Done, JobRun
 from workers.services import WorkerServices
 from workers.spending import Unaffordable
 
@@ -52,7 +51,7 @@ class OneCall:
     """The whole answer by one call, and a second where the first brought no JSON that will do."""
 
     services: WorkerServices
-    job: StartedJob
+    run: JobRun
     request: JobRequest
     images: dict[str, tuple[str, bytes]]
     until: datetime
@@ -91,7 +90,7 @@ class OneCall:
         timeout_s = self.services.time_for_call(self.until)
         return await call_provider(
             self.services,
-            self.job,
+            self.run.job,
             way.request,
             route,
             self.images,
@@ -100,6 +99,7 @@ class OneCall:
             wanted=self.request,
             asked=way.asked,
             asked_first=way.asked_first,
+            owe=self.run.owe,
         )
 
     def _first_way(self, route: Route) -> Way:
@@ -134,7 +134,7 @@ class OneCall:
             step = "repaired"
         else:
             step = "mended" if answered.schema_outcome == "mended" else str(way.asked)
-        job = self.job
+        job = self.run.job
         earlier = await select_missed(self.services.database, job.id, job.fence) if job.fence > 1 else []
         costs = [*earlier, *(one.cost for one in self.missed), answered.cost][1:]
         known = [cost for cost in costs if cost is not None]

@@ -64,7 +64,7 @@ async def attempt(services: WorkerServices, run: JobRun, request: JobRequest, un
         images = await fetch_images(request, services.outbound)
     except ProviderError as error:
         return Fail(describe(error, plan.routes[0].model.provider))
-    return await walk.down(OneCall(services, job, request, images, until))
+    return await walk.down(OneCall(services, run, request, images, until))
 
 
 class Walk:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
@@ -74,8 +74,16 @@ class Line:
     async def close(
         self, answer: ProviderAnswer | None, error: ProviderError | None, schema_outcome: str | None = None
     ) -> Decimal | None:
-        """Complete it: an answer, an error, both (an answer that was not what was asked for), or neither
-        (nobody knows what became of the call). What it cost, if that is known."""
+        """Complete it. What it cost, if that is known."""
+        end = self.end(answer, error, schema_outcome)
+        await self.ledger.complete(end)
+        return end.cost
+
+    def end(
+        self, answer: ProviderAnswer | None, error: ProviderError | None, schema_outcome: str | None = None
+    ) -> CompletedCall:
+        """How it is completed: an answer, an error, both (an answer that was not what was asked for), or neither
+        (nobody knows what became of the call)."""
         usage = error.usage if error else answer.usage if answer else None
         if usage is not None:
             cost = price_usage(usage, self.price, self.route.endpoint.region)
@@ -88,21 +96,6 @@ class Line:
             used = replace(answer.usage, service_tier=None) if elsewhere else answer.usage
             direct = price_directly(used, self.asked_first, self.preferred_price, self.route.endpoint.region)
         duration_ms = round((time.monotonic() - self.began) * 1000)
-        await self.ledger.complete(
-            CompletedCall(
-                id=self.call_id,
-                outcome=outcome,
-                finished_at=utc_now(),
-                duration_ms=duration_ms,
-                status=error.status if error else answer.status if answer else None,
-                usage=usage.as_dict() if usage else None,
-                cost=cost,
-                provider_request_id=error.request_id if error else answer.request_id if answer else None,
-                error_message=error.message[:500] if error else None,
-                schema_outcome=schema_outcome,
-                preferred_cost=direct,
-            )
-        )
         metrics.count_call(self.route.model, self.project, outcome, duration_ms / 1000, usage, cost)
         get_logger(__name__).info(
             "call",
@@ -112,7 +105,19 @@ class Line:
             duration_ms=duration_ms,
             cost_usd=str(cost) if cost is not None else None,
         )
-        return cost
+        return CompletedCall(
+            id=self.call_id,
+            outcome=outcome,
+            finished_at=utc_now(),
+            duration_ms=duration_ms,
+            status=error.status if error else answer.status if answer else None,
+            usage=usage.as_dict() if usage else None,
+            cost=cost,
+            provider_request_id=error.request_id if error else answer.request_id if answer else None,
+            error_message=error.message[:500] if error else None,
+            schema_outcome=schema_outcome,
+            preferred_cost=direct,
+        )
 
 
 async def call_provider(
@@ -128,11 +133,12 @@ async def call_provider(
     wanted: JobRequest | None = None,
     asked: str | None = None,
     asked_first: Usage | None = None,
+    owe: Callable[[CompletedCall], None] | None = None,
 ) -> Answered:
     """Raises ProviderError (recorded in the ledger already); or FenceLost, Unaffordable, AtLimit: then nothing was
     called, though it waited `patience_s` for a place. `part`: which of a long narration. `wanted`: what the answer is
     held against, where that is not what is sent; `asked`: how its schema is asked for; `asked_first`: what the call
-    used that this one repairs."""
+    used that this one repairs. `owe`: is given the end of a good call's ledger line, to be written by the caller."""
     wanted = wanted or request
     asked_at = time.monotonic()
     try:
@@ -147,7 +153,7 @@ async def call_provider(
             line = await _open(services, job, request, route, part.number if part else None, asked, asked_first)
             begun.written()
             call = _call_of(services, line, request, images, timeout_s, part)
-            answered = await _heed(services, line, call, wanted)
+            answered = await _heed(services, line, call, wanted, owe)
             outcome = answered.answer
         except ProviderError as error:
             outcome = error
@@ -157,7 +163,13 @@ async def call_provider(
     return answered
 
 
-async def _heed(services: WorkerServices, line: Line, call: ProviderCall, wanted: JobRequest) -> Answered:
+async def _heed(
+    services: WorkerServices,
+    line: Line,
+    call: ProviderCall,
+    wanted: JobRequest,
+    owe: Callable[[CompletedCall], None] | None,
+) -> Answered:
     """Make the call, complete its line, and tell the others how it went."""
     route, answer = line.route, None
     try:
@@ -181,9 +193,13 @@ async def _heed(services: WorkerServices, line: Line, call: ProviderCall, wanted
     outcome = None
     if wanted.output_schema is not None and answer.content is not None and not answer.tool_calls:
         outcome = "valid" if answer.content == came else "mended"
-    cost = await asyncio.shield(line.close(answer, None, outcome))
+    end = line.end(answer, None, outcome)
+    if owe is not None:
+        owe(end)
+    else:
+        await asyncio.shield(line.ledger.complete(end))
     await services.health.note_answer(route, (time.monotonic() - line.began) * 1000)
-    return Answered(answer, parsed, cost, outcome)
+    return Answered(answer, parsed, end.cost, outcome)
 
 
 def _call_of(

@@ -1,4 +1,4 @@
-"""The end of jobs, many in one transaction: result, jobs that waited for them, and then the hints."""
+"""The end of jobs, many in one statement: ledger lines, results, jobs that waited for them, and then the hints."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,10 +10,10 @@ from broker.queue import JobQueue
 from broker.wakeups import Wakeups
 from core.batcher import Batcher
 from core.logging import get_logger
-from core.result import JobError
-from sql.cache import Landing, land_flights, promote_followers
+from sql.cache import Landing
+from sql.calls import CompletedCall
 from sql.following import CatalogFollower
-from sql.jobs import EndedJob, FinishedJob, ReleasedJob, fail_dependents, finish_jobs, release_dependents
+from sql.jobs import EndedJob, JobEnd, end_jobs, select_released
 from sql.patience import is_about_one, patiently
 from sql.pool import Database
 from workers.recovering import ticket_of
@@ -21,12 +21,12 @@ from workers.recovering import ticket_of
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """`named` is how the jobs that come after it are told. `landing`: its answer is given to identical requests."""
+    """`line`: the end of its last call, if that is still to be written. `landing`: its answer is given to identical
+    requests."""
 
     job: EndedJob
     project_id: UUID
-    batch_id: UUID | None
-    named: str
+    line: CompletedCall | None = None
     landing: Landing | None = None
 
 
@@ -38,11 +38,9 @@ class Finisher:
         self._queue = queue
         self._wakeups = wakeups
         self._catalog = catalog
-        self._batcher: Batcher[Ended, FinishedJob | None] = Batcher(
-            self._finish, is_about_one=is_about_one, name="finish"
-        )
+        self._batcher: Batcher[Ended, JobEnd | None] = Batcher(self._finish, is_about_one=is_about_one, name="finish")
 
-    async def finish(self, ended: Ended) -> FinishedJob | None:
+    async def finish(self, ended: Ended) -> JobEnd | None:
         """None when the fence is no longer mine. Waits for Postgres while it is away."""
         return await self._batcher.add(ended)
 
@@ -50,43 +48,27 @@ class Finisher:
         """Every end that was given is recorded and told."""
         await self._batcher.drain()
 
-    async def _finish(self, group: Sequence[Ended]) -> list[FinishedJob | None]:
-        finished, released, told = await patiently(_record, self._database, group)
-        queued = [job for job in released if job.state == "queued"]
+    async def _finish(self, group: Sequence[Ended]) -> list[JobEnd | None]:
+        ends = await patiently(
+            end_jobs,
+            self._database,
+            [one.job.id for one in group],
+            [asdict(one.job) for one in group],
+            [asdict(one.line) for one in group if one.line is not None],
+            [asdict(one.landing) for one in group if one.landing is not None],
+            None,
+        )
+        ended = {one.id: one for one in ends if one.what == "ended"}
+        if queued := [one.id for one in ends if one.what == "queued"]:
+            await self._put_in_line(queued)
+        told = {one for end in ends if end.what != "queued" for one in (end.id, end.batch_id) if one}
+        await self._wakeups.publish(*told, *{one.project_id for one in group})
+        return [ended.get(one.job.id) for one in group]
+
+    async def _put_in_line(self, queued: list[UUID]) -> None:
+        released = await patiently(select_released, self._database, queued)
         catalog = self._catalog.current
         try:
-            await self._queue.hand_over([ticket_of(job, catalog) for job in queued])
+            await self._queue.hand_over([ticket_of(job, catalog) for job in released])
         except (RedisError, OSError) as error:
-            get_logger(__name__).warning("hand-over put off", jobs=len(queued), error=type(error).__name__)
-        batches = {one.batch_id for one in group if one.batch_id is not None}
-        projects = {one.project_id for one in group}
-        await self._wakeups.publish(*(one.job.id for one in group), *batches, *told, *projects)
-        return [finished.get(one.job.id) for one in group]
-
-
-async def _record(
-    database: Database, group: Sequence[Ended]
-) -> tuple[dict[UUID, FinishedJob], list[ReleasedJob], set[UUID]]:
-    """What was finished, what is to be put in line, and who else must hear of it."""
-    released: list[ReleasedJob] = []
-    told: set[UUID] = set()
-    async with database.acquire() as connection, connection.transaction():
-        rows, ids = [asdict(one.job) for one in group], [one.job.id for one in group]
-        finished = {job.id: job for job in await finish_jobs(connection, rows, ids, None)}
-        mine = [one for one in group if one.job.id in finished]
-        completed = [one.job.id for one in mine if one.job.state == "completed" and one.batch_id is not None]
-        if landings := [asdict(one.landing) for one in mine if one.landing is not None]:
-            for other in await land_flights(connection, landings):
-                told |= {one for one in (other.id, other.batch_id) if one}
-                completed += [other.id] if other.batch_id is not None else []
-        if unanswered := [one.job.id for one in mine if one.job.state != "completed"]:
-            released += await promote_followers(connection, unanswered)
-        if completed:
-            released += await release_dependents(connection, completed, None)
-        for one in mine:
-            if one.job.state != "completed" and one.batch_id is not None:
-                reason = JobError(
-                    "dependency_failed", f"job {one.named}, which this one comes after, is {one.job.state}"
-                )
-                told |= set(await fail_dependents(connection, one.job.id, reason.as_dict(), None))
-    return finished, released, told
+            get_logger(__name__).warning("hand-over put off", jobs=len(released), error=type(error).__name__)

@@ -38,6 +38,5 @@ class Ledger:
         return [call.id in opened for call in group]
 
     async def _complete(self, group: Sequence[CompletedCall]) -> list[bool]:
-        rows, ids = [asdict(call) for call in group], [call.id for call in group]
-        completed = await patiently(complete_calls, self._database, rows, ids)
+        completed = await patiently(complete_calls, self._database, [asdict(call) for call in group])
         return [call.id in completed for call in group]

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 from core import metrics
@@ -12,7 +13,7 @@ from core.logging import get_logger
 from core.request import Kind
 from core.result import JobError, Result
 from sql.cache import CachedAnswer, Landing
-from sql.jobs import EndedJob, requeue_job
+from sql.jobs import EndedJob, StartedJob, requeue_job
 from sql.patience import patiently
 from workers.endings import Back, Ending, Over
 from workers.finishing import Ended
@@ -74,12 +75,20 @@ async def settle(services: WorkerServices, run: JobRun, outcome: Settled) -> End
 async def put_back(services: WorkerServices, run: JobRun, delay_s: float, *, counted: bool) -> Ending:
     """Queued again, for later; a job that is being cancelled ends instead."""
     job = run.job
+    await pay(services, run)
     delay = timedelta(seconds=delay_s)
     if await patiently(requeue_job, services.database, job.id, job.fence, delay, 0 if counted else 1):
         metrics.count(metrics.RETRIES, job.kind, "yes" if counted else "no")
         await services.wakeups.publish(job.id, job.batch_id)
         return Back(delay_s)
     return await _finish(services, run, CANCELLED.state, None, CANCELLED.error)
+
+
+async def pay(services: WorkerServices, run: JobRun) -> None:
+    """Write the end of its last call by itself: the job does not end now."""
+    if run.owed is not None:
+        await services.ledger.complete(run.owed)
+        run.owed = None
 
 
 def result_of(done: Done) -> Result:
@@ -115,10 +124,16 @@ async def _finish(
         variant=result.variant if result else run.variant,
         usage=result.usage.as_dict() if result else None,
         cached=result.cached if result else False,
+        dependents_error=_error_of_dependents(job, state) if job.batch_id is not None and result is None else None,
     )
     await services.limits.settle_job(job, result.usage if result else None)
     landing = Landing(job.id, job.project_id, use.fingerprint.hex(), use.ttl_s) if result and use else None
     return await _record(services, run, ended, landing)
+
+
+def _error_of_dependents(job: StartedJob, state: str) -> dict[str, Any]:
+    reason = f"job {job.key or job.id}, which this one comes after, is {state}"
+    return JobError("dependency_failed", reason).as_dict()
 
 
 async def _finish_known(services: WorkerServices, run: JobRun, known: Known) -> Ending:
@@ -144,9 +159,11 @@ async def _record(services: WorkerServices, run: JobRun, ended: EndedJob, landin
     job = run.job
     with services.tracing.step("record") as span:
         span.set(factory__outcome=ended.state)
-        recorded = await services.finisher.finish(
-            Ended(ended, job.project_id, job.batch_id, job.key or str(job.id), landing)
-        )
+        try:
+            recorded = await services.finisher.finish(Ended(ended, job.project_id, run.owed, landing))
+        except BaseException:
+            await pay(services, run)
+            raise
     if recorded is None:
         metrics.count(metrics.FENCED_OUT)
         get_logger(__name__).warning("fenced out", state=ended.state)

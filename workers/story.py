@@ -30,7 +30,7 @@ from workers.endings import Ending
 from workers.outcomes import Done, JobRun, Narrated
 from workers.recording import finish_narration
 from workers.services import WorkerServices
-from workers.settling import CANCELLED, EXPIRED, Known, Parked, Settled, Stopped, put_back, result_of, settle
+from workers.settling import CANCELLED, EXPIRED, Known, Parked, Settled, Stopped, pay, put_back, result_of, settle
 
 AWAY_S = 2.0
 _LOOKED = {"found": "hit", "waits": "joined"}
@@ -51,6 +51,7 @@ async def run_job(ctx: dict[str, Any], job: StartedJob) -> Ending:
                 await abandon_calls(services.database, job.id, job.fence, None)
             outcome: Settled = await _work(services, run)
         except asyncio.CancelledError:
+            await asyncio.shield(pay(services, run))
             await asyncio.shield(requeue_job(services.database, job.id, job.fence, timedelta(0), 1))
             raise
         except (*GONE, RedisError) as error:

@@ -4,7 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -19,7 +19,7 @@ from core.settings import Settings, read_secret
 from producer.api.app import create_app
 from producer.composition import Services
 from producer.keys import create_key
-from sql.jobs import finish_jobs, start_jobs
+from sql.jobs import end_jobs, start_jobs
 from tests.adapters.server import Asked, Reply, serving
 from workers.delivering import WebhookDelivery
 
@@ -103,7 +103,10 @@ class Post:
         rows = await self.fetch("SELECT id FROM factory.jobs WHERE batch_id = $1 ORDER BY line", answer.json()["id"])
         return UUID(answer.json()["id"]), [row["id"] for row in rows]
 
-    async def end(self, *jobs: UUID, state: str = "completed", db: Any = None) -> None:
+    async def end(
+        self, *jobs: UUID, state: str = "completed", db: Any = None, landings: Sequence[dict[str, Any]] = ()
+    ) -> list[UUID]:
+        """Those that were answered with them."""
         db = db or self.services.database
         await start_jobs(db, list(jobs), [1] * len(jobs), None)
         error = None if state == "completed" else {"kind": "deadline", "message": "over"}
@@ -113,7 +116,9 @@ class Post:
              "variant": None, "usage": None, "cached": False}
             for one in jobs
         ]  # fmt: skip
-        assert len(await finish_jobs(db, rows, list(jobs), None)) == len(jobs)
+        ends = await end_jobs(db, list(jobs), rows, [], list(landings), None)
+        assert {one.id for one in ends if one.what == "ended"} == set(jobs)
+        return [one.id for one in ends if one.what == "answered"]
 
     async def deliver(self, duty: WebhookDelivery | None = None) -> None:
         """All that is due now."""

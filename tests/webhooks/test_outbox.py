@@ -10,7 +10,7 @@ import pytest
 from core.settings import Settings
 from producer.intake.intake import Intake
 from producer.keys import create_key
-from sql.cache import board_flights, land_flights
+from sql.cache import board_flights
 from sql.jobs import start_jobs
 from tests.house import Factory
 from tests.webhooks.conftest import Post, Receiver, signatures
@@ -73,9 +73,8 @@ async def test_a_follower_is_told_with_its_leader(post: Post) -> None:
     assert [one.part for one in await board_flights(post.services.database, boarding)] == ["leads", "waits"]
     async with post.services.database.acquire() as db, db.transaction():
         await post.fetch("UPDATE factory.jobs SET fence = 0 WHERE id = $1", leader)
-        await post.end(leader, db=db)
         landing = {"id": leader, "project_id": project, "fingerprint": "ab", "ttl_s": 60.0, "source": None}
-        assert len(await land_flights(db, [landing])) == 1
+        assert await post.end(leader, db=db, landings=[landing]) == [follower]
     assert {one["job_id"] for one in await post.deliveries()} == {str(leader), str(follower)}
 
 

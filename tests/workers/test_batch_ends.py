@@ -11,7 +11,7 @@ import asyncpg
 
 from core.ids import id_of_line
 from core.jsonio import dump_json
-from sql.jobs import EndedJob, fail_dependents, finish_jobs, release_dependents, start_jobs
+from sql.jobs import EndedJob, end_jobs, start_jobs
 from tests.house import Factory
 
 LATER = "2099-01-01T00:00:00Z"
@@ -58,10 +58,9 @@ async def end(
     connection: "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]", ids: list[UUID], state: str = "completed"
 ) -> list[UUID]:
     """What a worker does with started jobs at their end; the jobs that are queued or failed thereby."""
-    await finish_jobs(connection, [asdict(EndedJob(one, 1, state)) for one in ids], ids, None)
-    if state == "completed":
-        return [one.id for one in await release_dependents(connection, ids, None) if one.state == "queued"]
-    return [other for one in ids for other in await fail_dependents(connection, one, {"kind": "x"}, None)]
+    reason = None if state == "completed" else {"kind": "x"}
+    ends = [asdict(EndedJob(one, 1, state, dependents_error=reason)) for one in ids]
+    return [one.id for one in await end_jobs(connection, ids, ends, [], [], None) if one.what in ("queued", "failed")]
 
 
 async def test_two_workers_end_the_last_two_jobs_at_once_and_the_batch_ends_once(factory: Factory) -> None:

@@ -13,7 +13,7 @@ import pytest
 from core.clock import utc_now
 from core.ids import new_id
 from sql.calls import OpenedCall, open_calls
-from sql.jobs import EndedJob, finish_jobs, start_jobs
+from sql.jobs import EndedJob, end_jobs, start_jobs
 from tests.house import Factory
 
 
@@ -233,7 +233,7 @@ async def test_only_the_holder_of_the_fence_finishes(factory: Factory) -> None:
 
     async def finish(fence: int, state: str) -> list[UUID]:
         ended = asdict(EndedJob(job_id, fence, state))
-        return [one.id for one in await finish_jobs(database, [ended], [job_id], None)]
+        return [one.id for one in await end_jobs(database, [job_id], [ended], [], [], None)]
 
     assert await finish(1, "completed") == []
     assert await finish(2, "completed") == [job_id]
