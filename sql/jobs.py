@@ -13,7 +13,8 @@ from sql.statements import Executor, statement
 class StartedJob:
     """What a worker gets with the fence. `state` is `cancelling` when somebody asked meanwhile.
     `deadline_in_s` counts from this start, `running_for_s` from the first one, `waited_s` is how long it was due before
-    this start (None after a lost worker), all by the clock of Postgres."""
+    this start (None after a lost worker), all by the clock of Postgres. `leads`: the fingerprint, in hex, of the
+    request whose answer this job gets for all identical ones; None where that is still to be asked."""
 
     id: UUID
     project_id: UUID
@@ -33,6 +34,7 @@ class StartedJob:
     waited_s: float | None
     traceparent: str | None
     batch_has_ceiling: bool
+    leads: str | None
 
 
 @dataclass(frozen=True, slots=True)

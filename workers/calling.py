@@ -159,7 +159,9 @@ async def call_provider(
             outcome = error
             raise
         finally:
-            await asyncio.shield(services.limits.leave(taken, outcome))
+            leaving = services.limits.leave(taken, outcome)
+            if owe is None or not isinstance(outcome, ProviderAnswer):
+                await asyncio.shield(leaving)
     return answered
 
 

@@ -26,7 +26,7 @@ from core.limits import Limits
 from core.logging import get_logger
 from core.looper import Looper, raise_if_cancelled
 from sql.jobs import StartedJob, requeue_job, start_jobs
-from sql.patience import GONE
+from sql.patience import AGAIN
 from workers.beating import WorkerBeat
 from workers.endings import Back, Ending, Over
 from workers.services import WorkerServices
@@ -34,7 +34,7 @@ from workers.services import WorkerServices
 CLAIM_MOST = 200
 _BEAT_S = 0.5
 _POLL_S = (1.5, 2.5)  # behind the bell, for rings that were lost
-_AWAY = (*GONE, RedisError)
+_AWAY = (*AGAIN, RedisError)
 _UNKNOWN_KIND_DELAY_S = 10.0
 
 log = get_logger(__name__)
@@ -182,7 +182,7 @@ class LeasedWorker(Worker):
         try:
             ids, tokens = [one.id for one in held], [one.token for one in held]
             started = await start_jobs(services.database, ids, tokens, None)
-        except GONE:
+        except AGAIN:
             with contextlib.suppress(RedisError):
                 await services.queue.release(held, 1.0)
             raise

@@ -59,14 +59,14 @@ class ProviderLimits:
         self._catalog = catalog
         self._news = Wakeups(redis, FREED)
         self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
-        self._undoing: set[asyncio.Task[None]] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         self._news.start()
 
     async def stop(self) -> None:
         await self._news.stop()
-        await asyncio.gather(*self._undoing, return_exceptions=True)
+        await asyncio.gather(*self._leaving, return_exceptions=True)
 
     async def enter(self, route: Route, request: JobRequest, patience_s: float) -> Taken:
         """Room for one call. Raises AtLimit; with patience it waits that long for a place, and is given a turn of its
@@ -81,8 +81,15 @@ class ProviderLimits:
             self._leases.hold_places(answer.holder, answer.places)
         return answer
 
-    async def leave(self, taken: Taken, outcome: ProviderAnswer | ProviderError | None) -> None:
-        """The call is over; what the provider said of its limits is told to all workers."""
+    def leave(self, taken: Taken, outcome: ProviderAnswer | ProviderError | None) -> "asyncio.Task[None]":
+        """The call is over; what the provider said of its limits is told to all workers. It is done whether or not
+        somebody waits for it."""
+        leaving = asyncio.ensure_future(self._leave(taken, outcome))
+        self._leaving.add(leaving)
+        leaving.add_done_callback(self._leaving.discard)
+        return leaving
+
+    async def _leave(self, taken: Taken, outcome: ProviderAnswer | ProviderError | None) -> None:
         if taken.places:
             self._leases.drop_places(taken.holder)
         word: ProviderWord | None = outcome.limits if outcome is not None else None
@@ -106,8 +113,8 @@ class ProviderLimits:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
             undoing = asyncio.ensure_future(self._undo(asking))
-            self._undoing.add(undoing)
-            undoing.add_done_callback(self._undoing.discard)
+            self._leaving.add(undoing)
+            undoing.add_done_callback(self._leaving.discard)
             raise
 
     async def _undo(self, asking: "asyncio.Future[Taken | Refused]") -> None:

@@ -134,6 +134,9 @@ async def _look_up(services: WorkerServices, run: JobRun, request: JobRequest) -
     run.cache = use = cache_use(request, catalog, job.project_id, emulated=emulated, in_batch=in_batch)
     if use is None or not use.looks_up:
         return None
+    if job.leads == use.fingerprint.hex():
+        metrics.count(metrics.CACHE, "worker", "miss")
+        return None
     boarded, ending = await services.flights.board(job, use)
     metrics.count(metrics.CACHE, "worker", _LOOKED.get(boarded.part, "miss"))
     match boarded.part:

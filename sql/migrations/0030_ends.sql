@@ -29,12 +29,17 @@ BEGIN
     );
 END $$;
 
+-- Nothing from here on may compare each row of a group with each: no nested loops, and every table is entered by the
+-- keys of the group, so that no plan goes over all of it either.
+
 -- Lines whose job has ended meanwhile under another fence are added to it. Its row is locked first, and read afterwards,
 -- so that whoever ends it either sees the line or is seen.
-CREATE FUNCTION factory.complete_calls(lines jsonb) RETURNS SETOF uuid LANGUAGE plpgsql
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+CREATE FUNCTION factory.complete_calls(lines jsonb) RETURNS SETOF uuid LANGUAGE plpgsql SET enable_nestloop = off AS $$
 DECLARE
+    ending uuid[] := ARRAY(SELECT given.id FROM jsonb_to_recordset(lines) AS given (id uuid));
     completed uuid[];
+    spenders uuid[];
+    fences bigint[];
     overtaken uuid[];
 BEGIN
     WITH ended AS (
@@ -47,17 +52,20 @@ BEGIN
             id uuid, outcome text, finished_at timestamptz, duration_ms integer, status integer, usage jsonb,
             cost numeric, provider_request_id text, error_message text, schema_outcome text, preferred_cost numeric
         )
-        WHERE call.id = given.id AND (call.outcome IS NULL OR call.outcome = 'unknown')
+        WHERE call.id = given.id AND call.id = ANY (ending) AND (call.outcome IS NULL OR call.outcome = 'unknown')
         RETURNING call.id, call.job_id, call.fence
     )
-    SELECT array_agg(ended.id), array_agg(job.id) FILTER (WHERE job.fence <> ended.fence)
-    INTO completed, overtaken
-    FROM ended LEFT JOIN factory.jobs AS job ON job.id = ended.job_id;
-    IF overtaken IS NOT NULL THEN
+    SELECT array_agg(ended.id), array_agg(ended.job_id), array_agg(ended.fence) INTO completed, spenders, fences FROM ended;
+    overtaken := ARRAY(
+        SELECT job.id FROM factory.jobs AS job JOIN unnest(spenders, fences) AS line (job_id, fence) ON line.job_id = job.id
+        WHERE job.id = ANY (spenders) AND job.fence <> line.fence
+    );
+    IF overtaken <> '{}' THEN
         PERFORM FROM factory.jobs AS job WHERE job.id = ANY (overtaken) ORDER BY job.id FOR UPDATE;
-        UPDATE factory.jobs AS job SET cost = spent.cost, uncertain_cost = spent.uncertain_cost
-        FROM unnest(overtaken) AS one (id), LATERAL factory.spent_on(one.id) AS spent
-        WHERE job.id = one.id AND factory.is_over(job.state);
+        UPDATE factory.jobs AS job SET (cost, uncertain_cost) = (
+            SELECT spent.cost, spent.uncertain_cost FROM factory.spent_on(job.id) AS spent
+        )
+        WHERE job.id = ANY (overtaken) AND factory.is_over(job.state);
     END IF;
     RETURN QUERY SELECT unnest(completed);
 END $$;
@@ -109,18 +117,31 @@ END $$;
 -- The answers of completed jobs: each is kept for its `ttl_s` and ends the flight of its request; with `source` it came
 -- out of the cache itself. Gives the jobs that waited for it and have it now.
 CREATE FUNCTION factory.land_flights(landings jsonb, OUT id uuid, OUT batch_id uuid) RETURNS SETOF record
-LANGUAGE plpgsql SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+LANGUAGE plpgsql SET enable_nestloop = off AS $$
 #variable_conflict use_column
+DECLARE
+    ids uuid[];
+    projects uuid[];
+    hashes bytea[];
 BEGIN
+    SELECT array_agg(given.id), array_agg(DISTINCT given.project_id), array_agg(DISTINCT decode(given.fingerprint, 'hex'))
+    INTO ids, projects, hashes
+    FROM jsonb_to_recordset(landings) AS given (id uuid, project_id uuid, fingerprint text);
     INSERT INTO factory.cache_entries (project_id, fingerprint, job_id, worth_usd, preferred_cost, expires_at)
     SELECT DISTINCT ON (given.project_id, given.fingerprint)
         given.project_id, decode(given.fingerprint, 'hex'), job.id,
-        job.cost + CASE WHEN job.kind <> 'speech' THEN 0 ELSE coalesce((
+        CASE WHEN job.kind <> 'speech' THEN job.cost ELSE job.cost + coalesce((
             SELECT sum(hit.saved_usd) FROM factory.cache_hits AS hit WHERE hit.job_id = job.id AND hit.part
         ), 0) END,
-        factory.direct_cost_of(job.id), now() + make_interval(secs => given.ttl_s)
+        CASE WHEN job.kind <> 'speech' THEN good.preferred_cost ELSE factory.direct_cost_of(job.id) END,
+        now() + make_interval(secs => given.ttl_s)
     FROM jsonb_to_recordset(landings) AS given (id uuid, project_id uuid, fingerprint text, ttl_s double precision)
-    JOIN factory.jobs AS job ON job.id = given.id
+    JOIN factory.jobs AS job ON job.id = given.id AND job.id = ANY (ids)
+    LEFT JOIN (
+        SELECT DISTINCT ON (call.job_id) call.job_id, call.preferred_cost
+        FROM factory.calls AS call WHERE call.job_id = ANY (ids) AND call.outcome = 'ok'
+        ORDER BY call.job_id, call.finished_at DESC, call.id
+    ) AS good ON good.job_id = given.id
     WHERE given.ttl_s IS NOT NULL
     ORDER BY given.project_id, given.fingerprint, job.id DESC
     ON CONFLICT (project_id, fingerprint) DO UPDATE SET
@@ -134,20 +155,23 @@ BEGIN
         gen_random_uuid(), job.project_id, job.id, job.kind, coalesce(job.model, ''), entry.worth_usd, job.provider,
         job.request ->> 'model', job.variant, job.batch_id, job.usage, given.source, entry.preferred_cost
     FROM jsonb_to_recordset(landings) AS given (id uuid, project_id uuid, fingerprint text, source uuid)
-    JOIN factory.jobs AS job ON job.id = given.id
+    JOIN factory.jobs AS job ON job.id = given.id AND job.id = ANY (ids)
     LEFT JOIN factory.cache_entries AS entry
         ON entry.project_id = given.project_id AND entry.fingerprint = decode(given.fingerprint, 'hex')
+        AND entry.project_id = ANY (projects) AND entry.fingerprint = ANY (hashes)
     WHERE given.source IS NOT NULL;
     DELETE FROM factory.flights AS flight
     USING jsonb_to_recordset(landings) AS given (project_id uuid, fingerprint text)
-    WHERE flight.project_id = given.project_id AND flight.fingerprint = decode(given.fingerprint, 'hex');
+    WHERE flight.project_id = given.project_id AND flight.fingerprint = decode(given.fingerprint, 'hex')
+        AND flight.project_id = ANY (projects) AND flight.fingerprint = ANY (hashes);
     RETURN QUERY
     WITH parked AS MATERIALIZED (
         SELECT job.id, job.project_id, job.fingerprint, given.id AS landed, given.source
         FROM jsonb_to_recordset(landings) AS given (id uuid, project_id uuid, fingerprint text, source uuid)
         JOIN factory.jobs AS job
             ON job.project_id = given.project_id AND job.fingerprint = decode(given.fingerprint, 'hex')
-        WHERE job.waits_for IS NOT NULL AND job.state = 'queued'
+        WHERE job.project_id = ANY (projects) AND job.fingerprint = ANY (hashes)
+            AND job.waits_for IS NOT NULL AND job.state = 'queued'
         ORDER BY job.id
         FOR UPDATE OF job
     ), chosen AS (
@@ -155,17 +179,22 @@ BEGIN
             parked.id, coalesce(parked.source, parked.landed) AS source, landed.provider, landed.model, landed.variant,
             landed.result, landed.usage, entry.worth_usd, entry.preferred_cost
         FROM parked
-        JOIN factory.jobs AS landed ON landed.id = parked.landed
+        JOIN factory.jobs AS landed ON landed.id = parked.landed AND landed.id = ANY (ids)
         LEFT JOIN factory.cache_entries AS entry
             ON entry.project_id = parked.project_id AND entry.fingerprint = parked.fingerprint
+            AND entry.project_id = ANY (projects) AND entry.fingerprint = ANY (hashes)
         ORDER BY parked.id, parked.landed DESC
     ), answered AS (
         UPDATE factory.jobs AS job SET
             state = 'completed', seq = job.seq + 1, waits_for = NULL, cached = true, finished_at = now(),
             result = chosen.result || '{"cached": true, "cost": 0}', provider = chosen.provider, model = chosen.model,
-            variant = chosen.variant, usage = chosen.usage, cost = spent.cost, uncertain_cost = spent.uncertain_cost
-        FROM chosen, LATERAL factory.spent_on(chosen.id) AS spent
-        WHERE job.id = chosen.id AND job.state = 'queued' AND job.waits_for IS NOT NULL
+            variant = chosen.variant, usage = chosen.usage,
+            (cost, uncertain_cost) = (
+                SELECT spent.cost, spent.uncertain_cost FROM factory.spent_on(job.id) AS spent
+            )
+        FROM chosen
+        WHERE job.id = chosen.id AND job.id = ANY (ARRAY(SELECT one.id FROM chosen AS one))
+            AND job.state = 'queued' AND job.waits_for IS NOT NULL
         RETURNING job.*, chosen.source, chosen.worth_usd, chosen.preferred_cost
     ), told AS (
         INSERT INTO factory.cache_hits (
@@ -216,12 +245,12 @@ END $$;
 COMMENT ON FUNCTION factory.promote_followers IS 'These jobs ended without an answer: of those that wait for each, the first by priority takes its place.';
 
 -- `what`: a job that `ended` by its holder's word, was `answered` with it, `failed` because of it, or is `queued` again.
--- The rows are locked first and what was spent is read afterwards. No plan here may compare each with each.
+-- The rows are locked first and what was spent is read afterwards.
 CREATE FUNCTION factory.end_jobs(
     ending uuid[], ends jsonb, lines jsonb, landings jsonb, at timestamptz,
     OUT what text, OUT id uuid, OUT batch_id uuid, OUT cost numeric
 ) RETURNS SETOF record LANGUAGE plpgsql
-SET enable_hashjoin = off SET enable_mergejoin = off SET enable_seqscan = off AS $$
+SET enable_nestloop = off AS $$
 #variable_conflict use_column
 DECLARE
     ended uuid[];
@@ -245,14 +274,22 @@ BEGIN
             ), given.variant) END,
             usage = given.usage,
             cached = given.cached,
-            cost = spent.cost,
+            cost = CASE WHEN spent.job_id IS NULL THEN 0 ELSE spent.cost END,
             uncertain_cost = spent.uncertain_cost,
             finished_at = coalesce(at, now())
         FROM jsonb_to_recordset(ends) AS given (
             id uuid, fence bigint, state text, result jsonb, error jsonb, provider text, model text, variant text,
             usage jsonb, cached boolean
-        ), LATERAL factory.spent_on(given.id) AS spent
-        WHERE job.id = given.id AND job.fence = given.fence AND job.state IN ('in_progress', 'cancelling')
+        ) LEFT JOIN (
+            SELECT
+                call.job_id, sum(call.max_cost) FILTER (WHERE call.usage IS NULL AND call.cost IS NULL) AS uncertain_cost,
+                CASE WHEN bool_or(call.usage IS NOT NULL AND call.cost IS NULL) THEN NULL
+                    ELSE coalesce(sum(call.cost), 0) END AS cost
+            FROM factory.calls AS call
+            WHERE call.job_id = ANY (ending)
+            GROUP BY call.job_id
+        ) AS spent ON spent.job_id = given.id
+        WHERE job.id = given.id AND job.id = ANY (ending) AND job.fence = given.fence AND job.state IN ('in_progress', 'cancelling')
         RETURNING job.id, job.batch_id, job.cost, job.state
     LOOP
         what := 'ended'; id := one.id; batch_id := one.batch_id; cost := one.cost;
@@ -295,7 +332,7 @@ END $$;
 
 -- Without a look at the lines where nothing follows what they cost.
 CREATE OR REPLACE FUNCTION factory.count_spending() RETURNS trigger LANGUAGE plpgsql
-SET enable_nestloop = off SET enable_hashjoin = on AS $$
+SET enable_nestloop = off AS $$
 BEGIN
     IF EXISTS (
         SELECT FROM new_lines AS line
@@ -337,4 +374,14 @@ BEGIN
         WHERE batch.id = ended.batch_id AND batch.max_cost_usd IS NOT NULL;
     END IF;
     RETURN NULL;
+END $$;
+
+-- Volatile, so that it sees what was committed up to its call: who lands a flight stores the answer and removes the
+-- flight in one transaction, so whoever boards and then asks this finds the answer.
+CREATE FUNCTION factory.has_answer(project uuid, asked bytea) RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM factory.cache_entries AS entry
+        WHERE entry.project_id = project AND entry.fingerprint = asked AND entry.expires_at > clock_timestamp()
+    );
 END $$;
