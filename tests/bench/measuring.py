@@ -1,5 +1,6 @@
 """What every bench needs: settings measured in turn, each in a process of its own, and a table of them."""
 
+import os
 import statistics
 import subprocess
 import sys
@@ -21,11 +22,15 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """`rounds` times every setting, `seconds` of measuring each; `say` is told of the progress."""
+    """`rounds` times every setting, `seconds` of measuring each; `say` is told of the progress. What a bench counts in
+    jobs and slots has sizes of its own where none are given here; `profile` is where a worker's profile goes."""
 
     rounds: int
     seconds: float
     say: Say
+    jobs: int | None = None
+    slots: tuple[int, ...] = ()
+    profile: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,16 @@ def middle(values: Sequence[float]) -> str:
 def middle_ratio(above: Sequence[float], below: Sequence[float]) -> str:
     """Of the figures of the same round: what slowed the machine for a while slowed both."""
     return middle([one / other for one, other in zip(above, below, strict=True)])
+
+
+def cpu_s(pid: int | str = "self", *, children: bool = False) -> float:
+    """CPU seconds of a process; with `children` also of those that it has now and of those that ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = sum(map(int, fields[11:15] if children else fields[11:13]))
+    found = ticks / os.sysconf("SC_CLK_TCK")
+    if not children:
+        return found
+    return found + sum(map(cpu_s, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
 
 
 def in_own_process(module: str, *arguments: str) -> dict[str, Any]:
