@@ -22,6 +22,7 @@ BENCHES = {
     "generate": "tests.bench.generate",
     "autoscale": "tests.bench.autoscale",
     "drain": "tests.bench.drain",
+    "calls": "tests.bench.calls",
 }
 
 

@@ -33,7 +33,7 @@ def run(effort: Effort) -> Measured:
         house = runner.run(opened.__aenter__())
         try:
             if effort.profile is not None:
-                sample = settings[0] | runner.run(drain(house, jobs, settings[0]["slots"], effort.profile))
+                sample = settings[0] | runner.run(drain(house, jobs, settings[0]["slots"], profile=effort.profile))
                 return Measured(runner.run(top_statements(house)), [sample])
 
             def measure(who: str, slots: int) -> dict[str, Any]:
@@ -46,12 +46,14 @@ def run(effort: Effort) -> Measured:
     return Measured(_rows(settings, samples), samples)
 
 
-async def drain(house: House, jobs: int, slots: int, profile: Path | None = None) -> dict[str, float]:
-    """Lay a backlog while the worker stands paused, let it go, and see what that took. CPU in ms a job."""
-    async with house.working(1, slots, profile=profile):
-        await house.until_over(await house.lay(slots))
+async def drain(
+    house: House, jobs: int, slots: int, *, workers: int = 1, model: str = "bench/noop", profile: Path | None = None
+) -> dict[str, float]:
+    """Lay a backlog while the workers stand paused, let them go, and see what that took. CPU in ms a job."""
+    async with house.working(workers, slots, profile=profile):
+        await house.until_over(await house.lay(2 * slots * workers, model=model))
         await house.pause(True)
-        laid = await house.lay(jobs)
+        laid = await house.lay(jobs, model=model)
         await house.tidy()
         before = house.spent_s()
         await house.pause(False)

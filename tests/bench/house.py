@@ -28,7 +28,7 @@ from sql.batches import read_batch
 from sql.migrating import migrate
 from sql.pool import Database, open_pool
 from sql.seeding import seed
-from tests.bench.measuring import cpu_s
+from tests.bench.measuring import cpu_s, wait_for
 from tests.bench.noop_worker import ANSWER
 
 READY_WITHIN_S = 60.0
@@ -38,17 +38,15 @@ LINE = (
     '{"model": "%s", "cache": "%s", "prompt": "Describe item %d of our catalogue in two friendly sentences, for '
     'somebody who has never seen it.", "max_output_tokens": 60, "metadata": {"row": %d}}\n'
 )
-PROVIDER = (
-    "INSERT INTO factory.providers (id, name) VALUES ('bench', 'bench') ON CONFLICT DO NOTHING",
-    (
-        "INSERT INTO factory.provider_endpoints (provider, base_url, handler_function) "
-        "VALUES ('bench', 'http://127.0.0.1:9', 'bench.answer')"
-    ),
-    "INSERT INTO factory.models (provider, model_id) VALUES ('bench', 'noop')",
-    (
-        "INSERT INTO factory.model_prices (provider, model_id, valid_from, input_usd_per_mtok, output_usd_per_mtok) "
-        "VALUES ('bench', 'noop', '2026-01-01', 2, 8)"
-    ),
+PROVIDER = "INSERT INTO factory.providers (id, name) VALUES ('bench', 'bench') ON CONFLICT DO NOTHING"
+ENDPOINT = (
+    "INSERT INTO factory.provider_endpoints (provider, base_url, handler_function, model_pattern) "
+    "VALUES ('bench', $1, $2, $3)"
+)
+MODEL = "INSERT INTO factory.models (provider, model_id) VALUES ('bench', $1)"
+PRICE = (
+    "INSERT INTO factory.model_prices (provider, model_id, valid_from, input_usd_per_mtok, output_usd_per_mtok) "
+    "VALUES ('bench', $1, '2026-01-01', 2, 8)"
 )
 SPAN = (
     "SELECT extract(epoch FROM max(finished_at) - min(started_at))::double precision AS took_s, count(*) AS jobs, "
@@ -82,6 +80,13 @@ class House:
         """CPU since each server was started, and of all workers together."""
         found = {name: cpu_s(pid, children=True) for name, pid in self.servers.items()}
         return found | {"worker": sum(map(cpu_s, self.workers))}
+
+    async def add_provider(self, model: str, handler: str, base_url: str) -> None:
+        """The model `bench/MODEL`, with a price, behind an endpoint of its own."""
+        await self.database.execute(PROVIDER)
+        await self.database.execute(MODEL, model)
+        await self.database.execute(PRICE, model)
+        await self.database.execute(ENDPOINT, base_url, handler, model)
 
     async def pause(self, paused: bool) -> None:
         """For workers that look once or twice a second; after this they have seen it."""
@@ -160,9 +165,23 @@ class House:
                 await asyncio.to_thread(one.wait, READY_WITHIN_S)
 
 
+@contextmanager
+def completing(house: House, latency_ms: int) -> Iterator[str]:
+    """A server of chat completions in a process of its own; its URL."""
+    ready = house.log.with_name("completions.json")
+    with subprocess.Popen(python_program("tests.bench.completions", str(latency_ms), str(ready))) as process:
+        try:
+            url = wait_for(ready, process)
+            house.servers["provider"] = process.pid
+            yield url
+        finally:
+            house.servers.pop("provider", None)
+            process.terminate()
+
+
 @asynccontextmanager
-async def open_house(*, statements: bool = False, provider: Sequence[str] = PROVIDER) -> AsyncIterator[House]:
-    """PostgreSQL and Valkey as `factory up` runs them, with the schema, the seed and one provider more.
+async def open_house(*, statements: bool = False) -> AsyncIterator[House]:
+    """PostgreSQL and Valkey as `factory up` runs them, with the schema, the seed and the model `bench/noop`.
     `statements`: Postgres counts what each statement takes."""
     HANDLERS[ANSWER.name] = ANSWER
     async with AsyncExitStack() as stack:
@@ -174,8 +193,6 @@ async def open_house(*, statements: bool = False, provider: Sequence[str] = PROV
         stack.push_async_callback(database.close)
         await migrate(database)
         await seed(database)
-        for statement in provider:
-            await database.execute(statement)
         if statements:
             await database.execute("CREATE EXTENSION pg_stat_statements")
         redis = await stack.enter_async_context(Redis.from_url(running.redis_url))
@@ -184,7 +201,9 @@ async def open_house(*, statements: bool = False, provider: Sequence[str] = PROV
             "Valkey": int(load_json((place / "valkey.json").read_bytes())["pid"]),
         }
         settings = Settings(database_url=running.database_url, redis_url=running.redis_url, home=place / "home")
-        yield House(settings, database, redis, servers, place / "workers.log")
+        house = House(settings, database, redis, servers, place / "workers.log")
+        await house.add_provider("noop", ANSWER.name, "http://127.0.0.1:9")
+        yield house
 
 
 @contextmanager

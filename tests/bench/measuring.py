@@ -94,16 +94,17 @@ def emulator(latency_ms: int) -> Iterator[str]:
         command = python_program("adapters.emulator", "--latency-ms", str(latency_ms), "--ready-file", str(ready))
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             try:
-                yield _wait_for(ready, process)
+                yield wait_for(ready, process)
             finally:
                 process.terminate()
 
 
-def _wait_for(ready: Path, process: "subprocess.Popen[bytes]") -> str:
+def wait_for(ready: Path, process: "subprocess.Popen[bytes]") -> str:
+    """The URL in a file that a program writes once it listens. Raises RuntimeError."""
     until = time.monotonic() + LISTENS_WITHIN_S
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > until:
-            raise RuntimeError("the emulator does not listen")
+            raise RuntimeError(f"{process.args!r} does not listen")
         time.sleep(0.02)
     url: str = load_json(ready.read_bytes())["url"]
     return url
