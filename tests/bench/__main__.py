@@ -23,6 +23,9 @@ BENCHES = {
     "autoscale": "tests.bench.autoscale",
     "drain": "tests.bench.drain",
     "calls": "tests.bench.calls",
+    "hold": "tests.bench.hold",
+    "growth": "tests.bench.growth",
+    "fair": "tests.bench.fair",
 }
 
 
@@ -36,12 +39,19 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, metavar="N", help="how many, where a bench counts jobs; each has its own")
     parser.add_argument("--slots", default="", metavar="N,…", help="of a worker, where a bench tries several")
     parser.add_argument("--profile", type=Path, metavar="FILE", help="what cProfile saw of a worker; the bench slows")
+    parser.add_argument("--rows", type=int, metavar="N", help="finished jobs in the grown tables of `growth`")
     given = parser.parse_args()
     if unknown := set(given.names) - BENCHES.keys():
         parser.error(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
     slots = tuple(map(int, filter(None, given.slots.split(","))))
     effort = Effort(
-        given.rounds, given.seconds, lambda text: print(text, file=sys.stderr), given.jobs, slots, given.profile
+        given.rounds,
+        given.seconds,
+        lambda text: print(text, file=sys.stderr),
+        jobs=given.jobs,
+        slots=slots,
+        profile=given.profile,
+        rows=given.rows,
     )
     report: dict[str, Any] = {"machine": describe_machine(), "rounds": given.rounds, "seconds": given.seconds}
     print(f"{report['machine']}; {given.rounds} rounds of {given.seconds:g} s")

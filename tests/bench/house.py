@@ -94,22 +94,22 @@ class House:
         if paused:
             await asyncio.sleep(CATALOG_FOLLOWS_S)
 
-    async def lay(self, jobs: int, *, model: str = "bench/noop", cache: str = "use") -> Laid:
+    async def lay(self, jobs: int, *, model: str = "bench/noop", cache: str = "use", project: str = "default") -> Laid:
         """So many jobs of one batch, in line."""
-        before, own, began = self.spent_s(), cpu_s(), time.perf_counter()
+        before, own, queue = self.spent_s(), cpu_s(), JobQueue(self.redis)
+        already = await queue.depth()
         async with open_services(self.settings) as services:
-            project = await find_project(services.database, "default")
-            assert project is not None
-            caller, began = Caller(project.id, project.name, frozenset({"jobs"})), time.perf_counter()
+            found = await find_project(services.database, project)
+            assert found is not None
+            caller, began = Caller(found.id, found.name, frozenset({"jobs"})), time.perf_counter()
             body = _body(jobs, model, cache)
             batch_id = await services.intake.receive(caller, BatchHeader(), body, LineCutter(1), None)
-            while (row := await read_batch(services.database, batch_id, project.id)) and row["state"] == "validating":
+            while (row := await read_batch(services.database, batch_id, found.id)) and row["state"] == "validating":
                 await asyncio.sleep(0.02)
             assert row is not None
             assert row["queued"] == jobs, row
             accepted_s = time.perf_counter() - began
-            queue = JobQueue(self.redis)
-            while await queue.depth() < jobs:
+            while await queue.depth() < already + jobs:
                 await asyncio.sleep(0.02)
             in_line_s = time.perf_counter() - began
         spent = {name: value - before[name] for name, value in self.spent_s().items()} | {"process": cpu_s() - own}

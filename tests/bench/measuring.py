@@ -31,6 +31,7 @@ class Effort:
     jobs: int | None = None
     slots: tuple[int, ...] = ()
     profile: Path | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
