@@ -1,4 +1,4 @@
-"""`scripts/bench [NAME …] [--rounds N] [--seconds S] [--json FILE]`: no name is all of them."""
+"""`scripts/bench [NAME …] [--rounds N] [--seconds S] [--jobs N] [--json FILE]`: no name is all of them."""
 
 import argparse
 import importlib
@@ -21,6 +21,11 @@ BENCHES = {
     "submits": "tests.bench.submits",
     "generate": "tests.bench.generate",
     "autoscale": "tests.bench.autoscale",
+    "drain": "tests.bench.drain",
+    "calls": "tests.bench.calls",
+    "hold": "tests.bench.hold",
+    "growth": "tests.bench.growth",
+    "fair": "tests.bench.fair",
 }
 
 
@@ -31,10 +36,23 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="how often every setting is measured")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there too")
+    parser.add_argument("--jobs", type=int, metavar="N", help="how many, where a bench counts jobs; each has its own")
+    parser.add_argument("--slots", default="", metavar="N,…", help="of a worker, where a bench tries several")
+    parser.add_argument("--profile", type=Path, metavar="FILE", help="what cProfile saw of a worker; the bench slows")
+    parser.add_argument("--rows", type=int, metavar="N", help="finished jobs in the grown tables of `growth`")
     given = parser.parse_args()
     if unknown := set(given.names) - BENCHES.keys():
         parser.error(f"no bench {', '.join(sorted(unknown))}; there are {', '.join(BENCHES)}")
-    effort = Effort(given.rounds, given.seconds, lambda text: print(text, file=sys.stderr))
+    slots = tuple(map(int, filter(None, given.slots.split(","))))
+    effort = Effort(
+        given.rounds,
+        given.seconds,
+        lambda text: print(text, file=sys.stderr),
+        jobs=given.jobs,
+        slots=slots,
+        profile=given.profile,
+        rows=given.rows,
+    )
     report: dict[str, Any] = {"machine": describe_machine(), "rounds": given.rounds, "seconds": given.seconds}
     print(f"{report['machine']}; {given.rounds} rounds of {given.seconds:g} s")
     for name in given.names or BENCHES:

@@ -1,5 +1,6 @@
 """What every bench needs: settings measured in turn, each in a process of its own, and a table of them."""
 
+import os
 import statistics
 import subprocess
 import sys
@@ -21,11 +22,16 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """`rounds` times every setting, `seconds` of measuring each; `say` is told of the progress."""
+    """`rounds` times every setting, `seconds` of measuring each; `say` is told of the progress. What a bench counts in
+    jobs and slots has sizes of its own where none are given here; `profile` is where a worker's profile goes."""
 
     rounds: int
     seconds: float
     say: Say
+    jobs: int | None = None
+    slots: tuple[int, ...] = ()
+    profile: Path | None = None
+    rows: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,16 @@ def middle_ratio(above: Sequence[float], below: Sequence[float]) -> str:
     return middle([one / other for one, other in zip(above, below, strict=True)])
 
 
+def cpu_s(pid: int | str = "self", *, children: bool = False) -> float:
+    """CPU seconds of a process; with `children` also of those that it has now and of those that ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ticks = sum(map(int, fields[11:15] if children else fields[11:13]))
+    found = ticks / os.sysconf("SC_CLK_TCK")
+    if not children:
+        return found
+    return found + sum(map(cpu_s, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+
+
 def in_own_process(module: str, *arguments: str) -> dict[str, Any]:
     """What a module run as a program prints: one JSON object. Its errors go to our own."""
     done = subprocess.run(python_program(module, *arguments), stdout=subprocess.PIPE, check=True)
@@ -79,16 +95,17 @@ def emulator(latency_ms: int) -> Iterator[str]:
         command = python_program("adapters.emulator", "--latency-ms", str(latency_ms), "--ready-file", str(ready))
         with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
             try:
-                yield _wait_for(ready, process)
+                yield wait_for(ready, process)
             finally:
                 process.terminate()
 
 
-def _wait_for(ready: Path, process: "subprocess.Popen[bytes]") -> str:
+def wait_for(ready: Path, process: "subprocess.Popen[bytes]") -> str:
+    """The URL in a file that a program writes once it listens. Raises RuntimeError."""
     until = time.monotonic() + LISTENS_WITHIN_S
     while not ready.exists():
         if process.poll() is not None or time.monotonic() > until:
-            raise RuntimeError("the emulator does not listen")
+            raise RuntimeError(f"{process.args!r} does not listen")
         time.sleep(0.02)
     url: str = load_json(ready.read_bytes())["url"]
     return url
