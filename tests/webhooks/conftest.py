@@ -117,7 +117,7 @@ class Post:
             for one in jobs
         ]  # fmt: skip
         ends = await end_jobs(db, list(jobs), rows, [], list(landings), None)
-        assert {one.id for one in ends if one.what == "ended"} == set(jobs)
+        assert {one.id for one in ends if one.what == "ended"} == {UUID(str(job)) for job in jobs}
         return [one.id for one in ends if one.what == "answered"]
 
     async def deliver(self, duty: WebhookDelivery | None = None) -> None:
