@@ -1,6 +1,6 @@
 """Answers that are given again, and flights: identical requests of a project of which one makes the call."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -33,18 +33,6 @@ class Boarded:
 
 
 @dataclass(frozen=True, slots=True)
-class Landing:
-    """A completed job whose answer is given to all that wait for it. It is kept for `ttl_s`; None: it is that of the
-    job `source`, out of the cache. `fingerprint` in hex."""
-
-    id: UUID
-    project_id: UUID
-    fingerprint: str
-    ttl_s: float | None
-    source: UUID | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class CachedAnswer:
     """What a completed job answered."""
 
@@ -72,8 +60,8 @@ async def answer_from_cache(db: Executor, rows: list[dict[str, Any]]) -> set[UUI
     return {row["id"] for row in await db.fetch(statement("answer_from_cache"), rows)}
 
 
-async def board_flights(db: Executor, boarding: list[dict[str, Any]]) -> list[Boarded]:
-    """Who leads, waits, has found (`Boarding` as a dict)."""
+async def board_flights(db: Executor, boarding: Sequence[Boarding]) -> list[Boarded]:
+    """Who leads, waits, has found."""
     return [Boarded(**row) for row in await db.fetch(statement("board_flights"), boarding)]
 
 

@@ -1,5 +1,6 @@
 """The ledger: a line before each call's first byte, completed exactly once afterwards."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -55,14 +56,14 @@ class CompletedCall:
     preferred_cost: Decimal | None = None
 
 
-async def open_calls(db: Executor, opened: list[dict[str, Any]], job_ids: list[UUID]) -> set[UUID]:
-    """The lines (`OpenedCall` as a dict) that were written. The others' jobs are not mine any more, or are being
+async def open_calls(db: Executor, opened: Sequence[OpenedCall], job_ids: list[UUID]) -> set[UUID]:
+    """The lines that were written. The others' jobs are not mine any more, or are being
     cancelled: do not call."""
     return {row["id"] for row in await db.fetch(statement("open_calls"), opened, job_ids)}
 
 
-async def complete_calls(db: Executor, completed: list[dict[str, Any]]) -> set[UUID]:
-    """Write the ends of lines (`CompletedCall` as a dict). A fenced-out worker's late line is added to its job here."""
+async def complete_calls(db: Executor, completed: Sequence[CompletedCall]) -> set[UUID]:
+    """Write the ends of lines. A fenced-out worker's late line is added to its job here."""
     return {row["id"] for row in await db.fetch(statement("complete_calls"), completed)}
 
 

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
@@ -35,35 +34,6 @@ class StartedJob:
     traceparent: str | None
     batch_has_ceiling: bool
     leads: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class JobEnd:
-    """`what`: the job has `ended` as its holder said (then with what it cost), was `answered` with its answer, `failed`
-    because of it, or is `queued` again."""
-
-    what: str
-    id: UUID
-    batch_id: UUID | None
-    cost: Decimal | None
-
-
-@dataclass(frozen=True, slots=True)
-class EndedJob:
-    """A terminal transition to make, by the holder of the fence. `dependents_error`: of the jobs that come after one
-    that did not complete."""
-
-    id: UUID
-    fence: int
-    state: str
-    result: dict[str, Any] | None = None
-    error: dict[str, Any] | None = None
-    provider: str | None = None
-    model: str | None = None
-    variant: str | None = None
-    usage: dict[str, int] | None = None
-    cached: bool = False
-    dependents_error: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,26 +121,6 @@ async def find_sent_job(
 async def start_jobs(db: Executor, job_ids: list[UUID], tokens: list[int], now: datetime | None) -> list[StartedJob]:
     """Take the fences, a claim's all at once. Not given back: jobs that are over or that a later start has."""
     return [StartedJob(**row) for row in await db.fetch(statement("start_jobs"), job_ids, tokens, now)]
-
-
-async def end_jobs(
-    db: Executor,
-    job_ids: list[UUID],
-    ends: list[dict[str, Any]],
-    lines: list[dict[str, Any]],
-    landings: list[dict[str, Any]],
-    now: datetime | None,
-) -> list[JobEnd]:
-    """The one terminal transition of each (`EndedJob` as a dict), after the ends of ledger lines (`CompletedCall`),
-    before the answers are given to identical requests (`Landing`), and whatever that means for other jobs. Not
-    given back: those whose fence is no longer mine; their lines are completed all the same. Cost is summed from the
-    ledger."""
-    return [JobEnd(**row) for row in await db.fetch(statement("end_jobs"), job_ids, ends, lines, landings, now)]
-
-
-async def select_released(db: Executor, job_ids: list[UUID]) -> list[ReleasedJob]:
-    """Those of these jobs that are queued."""
-    return [ReleasedJob(**row) for row in await db.fetch(statement("select_released"), job_ids)]
 
 
 async def release_dependents(db: Executor, job_ids: list[UUID], now: datetime | None) -> list[UUID]:

@@ -1,7 +1,7 @@
 """The end of jobs, many in one statement: ledger lines, results, jobs that waited for them, and then the hints."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from uuid import UUID
 
 from redis.exceptions import RedisError
@@ -10,10 +10,9 @@ from broker.queue import JobQueue
 from broker.wakeups import Wakeups
 from core.batcher import Batcher
 from core.logging import get_logger
-from sql.cache import Landing
 from sql.calls import CompletedCall
+from sql.ends import EndedJob, JobEnd, Landing, end_jobs, select_released
 from sql.following import CatalogFollower
-from sql.jobs import EndedJob, JobEnd, end_jobs, select_released
 from sql.patience import is_about_one, patiently
 from sql.pool import Database
 from workers.recovering import ticket_of
@@ -53,9 +52,9 @@ class Finisher:
             end_jobs,
             self._database,
             [one.job.id for one in group],
-            [asdict(one.job) for one in group],
-            [asdict(one.line) for one in group if one.line is not None],
-            [asdict(one.landing) for one in group if one.landing is not None],
+            [one.job for one in group],
+            [one.line for one in group if one.line is not None],
+            [one.landing for one in group if one.landing is not None],
             None,
         )
         ended = {one.id: one for one in ends if one.what == "ended"}

@@ -1,7 +1,6 @@
 """Identical requests of a project, in flight at once: one makes the call, the others wait in no line for its answer."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from redis.exceptions import RedisError
 
@@ -38,7 +37,7 @@ class Flights:
         return await self._batcher.add(boarding)
 
     async def _board(self, group: Sequence[Boarding]) -> list[tuple[Boarded, Over | Back]]:
-        boarded = {one.id: one for one in await board_flights(self._database, [asdict(one) for one in group])}
+        boarded = {one.id: one for one in await board_flights(self._database, group)}
         leaders = {one.id: one.source for one in boarded.values() if one.part == "waits" and one.source is not None}
         again = await unpark_landed(self._database, list(leaders), list({*leaders.values()})) if leaders else set()
         return [(boarded[one.id], Back() if one.id in again else Over()) for one in group]

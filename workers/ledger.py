@@ -1,7 +1,6 @@
 """The ledger's lines, opened and completed many at a time."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
 
 from core.batcher import Batcher
 from sql.calls import CompletedCall, OpenedCall, complete_calls, open_calls
@@ -34,9 +33,9 @@ class Ledger:
 
     async def _open(self, group: Sequence[OpenedCall]) -> list[bool]:
         jobs = list({call.job_id for call in group})
-        opened = await open_calls(self._database, [asdict(call) for call in group], jobs)
+        opened = await open_calls(self._database, group, jobs)
         return [call.id in opened for call in group]
 
     async def _complete(self, group: Sequence[CompletedCall]) -> list[bool]:
-        completed = await patiently(complete_calls, self._database, [asdict(call) for call in group])
+        completed = await patiently(complete_calls, self._database, group)
         return [call.id in completed for call in group]

@@ -12,8 +12,9 @@ from core.failover import Fail, RetryAt
 from core.logging import get_logger
 from core.request import Kind
 from core.result import JobError, Result
-from sql.cache import CachedAnswer, Landing
-from sql.jobs import EndedJob, StartedJob, requeue_job
+from sql.cache import CachedAnswer
+from sql.ends import EndedJob, Landing
+from sql.jobs import StartedJob, requeue_job
 from sql.patience import patiently
 from workers.endings import Back, Ending, Over
 from workers.finishing import Ended

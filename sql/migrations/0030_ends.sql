@@ -256,6 +256,7 @@ DECLARE
     ended uuid[];
     completed uuid[];
     batched uuid[];
+    batches uuid[];
     one record;
 BEGIN
     IF lines <> '[]' THEN PERFORM factory.complete_calls(lines); END IF;
@@ -297,7 +298,10 @@ BEGIN
         ended := ended || one.id;
         IF one.state = 'completed' THEN
             completed := completed || one.id;
-            IF one.batch_id IS NOT NULL THEN batched := batched || one.id; END IF;
+            IF one.batch_id IS NOT NULL THEN
+                batched := batched || one.id;
+                batches := batches || one.batch_id;
+            END IF;
         END IF;
     END LOOP;
     cost := NULL;
@@ -310,7 +314,10 @@ BEGIN
         LOOP
             what := 'answered'; id := one.id; batch_id := one.batch_id;
             RETURN NEXT;
-            IF one.batch_id IS NOT NULL THEN batched := batched || one.id; END IF;
+            IF one.batch_id IS NOT NULL THEN
+                batched := batched || one.id;
+                batches := batches || one.batch_id;
+            END IF;
         END LOOP;
     END IF;
     batch_id := NULL;
@@ -323,7 +330,7 @@ BEGIN
             LATERAL factory.fail_dependents(given.id, given.dependents_error, at) AS failed
         WHERE given.dependents_error IS NOT NULL AND given.id = ANY (ended);
     END IF;
-    IF batched IS NOT NULL THEN
+    IF EXISTS (SELECT FROM factory.batches AS batch WHERE batch.id = ANY (batches) AND batch.waiting > 0) THEN
         RETURN QUERY
         SELECT 'queued', freed, NULL::uuid, NULL::numeric
         FROM factory.release_dependents(batched, at) AS freed WHERE freed IS NOT NULL;

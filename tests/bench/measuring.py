@@ -1,5 +1,6 @@
 """What every bench needs: settings measured in turn, each in a process of its own, and a table of them."""
 
+import contextlib
 import os
 import statistics
 import subprocess
@@ -77,7 +78,10 @@ def cpu_s(pid: int | str = "self", *, children: bool = False) -> float:
     found = ticks / os.sysconf("SC_CLK_TCK")
     if not children:
         return found
-    return found + sum(map(cpu_s, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError):  # it has just ended
+            found += cpu_s(child)
+    return found
 
 
 def in_own_process(module: str, *arguments: str) -> dict[str, Any]:

@@ -19,7 +19,8 @@ from core.settings import Settings, read_secret
 from producer.api.app import create_app
 from producer.composition import Services
 from producer.keys import create_key
-from sql.jobs import end_jobs, start_jobs
+from sql.ends import EndedJob, Landing, end_jobs
+from sql.jobs import start_jobs
 from tests.adapters.server import Asked, Reply, serving
 from workers.delivering import WebhookDelivery
 
@@ -104,19 +105,15 @@ class Post:
         return UUID(answer.json()["id"]), [row["id"] for row in rows]
 
     async def end(
-        self, *jobs: UUID, state: str = "completed", db: Any = None, landings: Sequence[dict[str, Any]] = ()
+        self, *jobs: UUID, state: str = "completed", db: Any = None, landings: Sequence[Landing] = ()
     ) -> list[UUID]:
         """Those that were answered with them."""
         db = db or self.services.database
         await start_jobs(db, list(jobs), [1] * len(jobs), None)
         error = None if state == "completed" else {"kind": "deadline", "message": "over"}
         result = ANSWER if state == "completed" else None
-        rows = [
-            {"id": one, "fence": 1, "state": state, "result": result, "error": error, "provider": "p", "model": "m",
-             "variant": None, "usage": None, "cached": False}
-            for one in jobs
-        ]  # fmt: skip
-        ends = await end_jobs(db, list(jobs), rows, [], list(landings), None)
+        rows = [EndedJob(UUID(str(one)), 1, state, result=result, error=error, provider="p", model="m") for one in jobs]
+        ends = await end_jobs(db, list(jobs), rows, [], landings, None)
         assert {one.id for one in ends if one.what == "ended"} == {UUID(str(job)) for job in jobs}
         return [one.id for one in ends if one.what == "answered"]
 

@@ -10,7 +10,8 @@ import pytest
 from core.settings import Settings
 from producer.intake.intake import Intake
 from producer.keys import create_key
-from sql.cache import board_flights
+from sql.cache import Boarding, board_flights
+from sql.ends import Landing
 from sql.jobs import start_jobs
 from tests.house import Factory
 from tests.webhooks.conftest import Post, Receiver, signatures
@@ -66,14 +67,11 @@ async def test_a_follower_is_told_with_its_leader(post: Post) -> None:
     leader, follower = [await post.submit() for _ in range(2)]
     await start_jobs(post.services.database, [leader, follower], [1, 1], None)
     project = await post.services.database.fetchval("SELECT project_id FROM factory.jobs WHERE id = $1", leader)
-    boarding = [
-        {"id": one, "fence": 1, "project_id": project, "fingerprint": "ab", "looks_up": False}
-        for one in sorted([leader, follower])
-    ]
+    boarding = [Boarding(one, 1, project, "ab", looks_up=False) for one in sorted([leader, follower])]
     assert [one.part for one in await board_flights(post.services.database, boarding)] == ["leads", "waits"]
     async with post.services.database.acquire() as db, db.transaction():
         await post.fetch("UPDATE factory.jobs SET fence = 0 WHERE id = $1", leader)
-        landing = {"id": leader, "project_id": project, "fingerprint": "ab", "ttl_s": 60.0, "source": None}
+        landing = Landing(leader, project, "ab", 60.0)
         assert await post.end(leader, db=db, landings=[landing]) == [follower]
     assert {one["job_id"] for one in await post.deliveries()} == {str(leader), str(follower)}
 

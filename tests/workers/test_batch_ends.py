@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
@@ -11,7 +10,8 @@ import asyncpg
 
 from core.ids import id_of_line
 from core.jsonio import dump_json
-from sql.jobs import EndedJob, end_jobs, start_jobs
+from sql.ends import EndedJob, end_jobs
+from sql.jobs import start_jobs
 from tests.house import Factory
 
 LATER = "2099-01-01T00:00:00Z"
@@ -59,7 +59,7 @@ async def end(
 ) -> list[UUID]:
     """What a worker does with started jobs at their end; the jobs that are queued or failed thereby."""
     reason = None if state == "completed" else {"kind": "x"}
-    ends = [asdict(EndedJob(one, 1, state, dependents_error=reason)) for one in ids]
+    ends = [EndedJob(one, 1, state, dependents_error=reason) for one in ids]
     return [one.id for one in await end_jobs(connection, ids, ends, [], [], None) if one.what in ("queued", "failed")]
 
 

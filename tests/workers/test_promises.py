@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,7 +12,8 @@ import pytest
 from core.clock import utc_now
 from core.ids import new_id
 from sql.calls import OpenedCall, open_calls
-from sql.jobs import EndedJob, end_jobs, start_jobs
+from sql.ends import EndedJob, end_jobs
+from sql.jobs import start_jobs
 from tests.house import Factory
 
 
@@ -229,10 +229,10 @@ async def test_only_the_holder_of_the_fence_finishes(factory: Factory) -> None:
         )
 
     stale, mine = line(1), line(2)
-    assert await open_calls(database, [asdict(stale), asdict(mine)], [job_id]) == {mine.id}
+    assert await open_calls(database, [stale, mine], [job_id]) == {mine.id}
 
     async def finish(fence: int, state: str) -> list[UUID]:
-        ended = asdict(EndedJob(job_id, fence, state))
+        ended = EndedJob(job_id, fence, state)
         return [one.id for one in await end_jobs(database, [job_id], [ended], [], [], None)]
 
     assert await finish(1, "completed") == []
