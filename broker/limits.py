@@ -12,10 +12,12 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
 
+import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from broker.queue import read_script
+from core.batcher import Batcher
 from core.limits import SLOTS, WINDOW_S, Limits, ProviderWord, Refused, Room, Scope, Taken, Window
 from core.logging import get_logger
 
@@ -26,6 +28,21 @@ BEAT_S = 4.0
 LEARNED_S = 60.0
 PATIENCE_S = 1.0
 _LAST_LOOK_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """Room for one call."""
+
+    holder: str
+    scopes: Sequence[Scope]
+    requests: int
+    tokens: int
+    pace: bool
+
+    def as_json(self) -> list[Any]:
+        """As `take_rooms` reads it."""
+        return [self.holder, self.requests, self.tokens, int(self.pace), [_scope(one) for one in self.scopes]]
 
 
 @dataclass(slots=True)
@@ -50,29 +67,28 @@ class Limiter:
         self._processes = 1
         self._shares: dict[str, _Share] = {}
         self._away_until = 0.0
-        names = ("take_room", "give_back_room", "count_alive", "remember_room", "settle_room", "look_at_room")
+        self._taking: Batcher[_Asked, Taken | Refused] = Batcher(
+            self._take_group, is_about_one=lambda _error: False, name="take_rooms"
+        )
+        self._giving: Batcher[list[Any], None] = Batcher(
+            self._give_back_group, is_about_one=lambda _error: False, name="give_back_rooms"
+        )
+        names = ("take_rooms", "give_back_rooms", "count_alive", "remember_room", "settle_room", "look_at_room")
         self._scripts: dict[str, Any] = {name: redis.register_script(read_script(name)) for name in names}
 
-    async def take(
+    def take(
         self, holder: str, scopes: Sequence[Scope], *, requests: int = 1, tokens: int = 0, pace: bool = False
-    ) -> Taken | Refused:
+    ) -> "asyncio.Future[Taken | Refused]":
         """Room in all scopes, or none. `pace`: who is refused gets a turn of its own, so that a crowd does not come
         back at once. The rooms told are those of the first scope."""
-        args: list[Any] = [*self._window, holder, requests, tokens, _ms(self._lease_s), int(pace)]
-        for scope in scopes:
-            limits = scope.limits
-            args += [scope.name, limits.requests_per_minute or 0, limits.tokens_per_minute or 0]
-            args += [limits.concurrency or 0, int(scope.learned)]
-        found = await self._run("take_room", args)
+        return self._taking.put(_Asked(holder, scopes, requests, tokens, pace))
+
+    async def _take_group(self, group: Sequence["_Asked"]) -> list[Taken | Refused]:
+        calls = [one.as_json() for one in group]
+        found = await self._run("take_rooms", [*self._window, _ms(self._lease_s), orjson.dumps(calls)])
         if found is None:
-            return self._take_alone(holder, scopes, requests, tokens)
-        rooms: dict[str, Any] = {"requests_room": _room(found[-6:-3]), "tokens_room": _room(found[-3:])}
-        if found[0]:
-            names = tuple(scope.name for scope in scopes)
-            return Taken(holder, names, tuple(found[2:-6]), tokens, found[1], **rooms)
-        _, name, dimension, limit, wait_ms = found[:5]
-        wait_s = None if wait_ms < 0 else wait_ms / 1000
-        return Refused(name.decode(), dimension.decode(), limit, wait_s, **rooms)
+            return [self._take_alone(one.holder, one.scopes, one.requests, one.tokens) for one in group]
+        return [_answer(one, said) for one, said in zip(group, found, strict=True)]
 
     async def give_back(
         self, taken: Taken, tokens: int | None, learned: str = "", word: ProviderWord | None = None
@@ -85,11 +101,12 @@ class Limiter:
         difference = 0 if tokens is None else tokens - taken.tokens
         if not any(taken.marks) and word is None:
             return
-        args: list[Any] = [*self._window, taken.holder, taken.slot, difference, FREED, _ms(LEARNED_S)]
-        args += [learned if word else "", *_said(word or ProviderWord())]
-        for name, mark in zip(taken.scopes, taken.marks, strict=True):
-            args += [name, mark]
-        await self._run("give_back_room", args)
+        said, marks = _said(word or ProviderWord()), list(zip(taken.scopes, taken.marks, strict=True))
+        await self._giving.add([taken.holder, taken.slot, difference, learned if word else "", said, marks])
+
+    async def _give_back_group(self, group: Sequence[list[Any]]) -> list[None]:
+        await self._run("give_back_rooms", [*self._window, FREED, _ms(LEARNED_S), orjson.dumps(group)])
+        return [None] * len(group)
 
     async def remember(self, taken: Taken, tokens: Mapping[str, int]) -> None:
         """Keep the parts of what was taken under names, for whoever learns the true tokens: `settle`."""
@@ -189,6 +206,21 @@ def _rooms_alone(limits: Limits, share: _Share, now_s: float) -> dict[str, Any]:
         "requests_room": room(share.requests, limits.requests_per_minute),
         "tokens_room": room(share.tokens, limits.tokens_per_minute),
     }
+
+
+def _scope(scope: Scope) -> list[Any]:
+    said = (scope.limits.requests_per_minute, scope.limits.tokens_per_minute, scope.limits.concurrency)
+    return [scope.name, *(limit or 0 for limit in said), int(scope.learned)]
+
+
+def _answer(asked: _Asked, found: Sequence[Any]) -> Taken | Refused:
+    rooms: dict[str, Any] = {"requests_room": _room(found[-6:-3]), "tokens_room": _room(found[-3:])}
+    if found[0]:
+        names = tuple(scope.name for scope in asked.scopes)
+        return Taken(asked.holder, names, tuple(found[2:-6]), asked.tokens, found[1], **rooms)
+    _, name, dimension, limit, wait_ms = found[:5]
+    wait_s = None if wait_ms < 0 else wait_ms / 1000
+    return Refused(name.decode(), dimension.decode(), limit, wait_s, **rooms)
 
 
 def _room(found: Sequence[int]) -> Room | None:

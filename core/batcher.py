@@ -39,10 +39,14 @@ class Batcher(Generic[Item, Answer]):
 
     async def add(self, item: Item) -> Answer:
         """The item's own answer. Who is cancelled here does not take the write back."""
+        return await self.put(item)
+
+    def put(self, item: Item) -> "asyncio.Future[Answer]":
+        """The item's own answer, to come."""
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         self._begin()
-        return await future
+        return future
 
     async def drain(self, most_s: float = 10.0) -> None:
         """Wait until everything that was added is written, before what it is written to is closed; not forever."""

@@ -105,10 +105,7 @@ class ProviderLimits:
             await self._limiter.settle(str(job.id), usage.total_tokens)
 
     async def _try(self, route: Route, request: JobRequest, *, pace: bool) -> Taken | Refused:
-        scopes = self._scopes(route)
-        asking = asyncio.ensure_future(
-            self._limiter.take(str(new_id()), scopes, tokens=tokens_asked(request), pace=pace)
-        )
+        asking = self._limiter.take(str(new_id()), self._scopes(route), tokens=tokens_asked(request), pace=pace)
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:

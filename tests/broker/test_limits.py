@@ -209,7 +209,7 @@ async def test_a_provider_without_room_rests_until_it_said(limiter: Limiter) -> 
 
 
 async def test_a_process_that_stood_still_does_not_think_that_redis_is_away(limiter: Limiter) -> None:
-    asked = [asyncio.ensure_future(limiter.take(f"call-{n}", [Scope("standing", Limits(concurrency=2))])) for n in "ab"]
+    asked = [limiter.take(f"call-{n}", [Scope("standing", Limits(concurrency=2))]) for n in "ab"]
     await asyncio.sleep(0)
     time.sleep(PATIENCE_S * 1.5)
     answers = await asyncio.gather(*asked)
@@ -222,7 +222,7 @@ async def test_a_process_keeps_its_share_while_redis_is_away(redis: Redis, limit
         await Limiter(redis, "api").beat()
     await limiter.beat()
     async with Redis(host="127.0.0.1", port=1) as nowhere:
-        limiter._scripts["take_room"].registered_client = nowhere
+        limiter._scripts["take_rooms"].registered_client = nowhere
         held = [await taken(limiter, one, holder=f"c{n}", tokens=1) for n in range(2)]
         assert (await refused(limiter, one, holder="c9")).dimension == "concurrency"
         await limiter.give_back(held[0], 1)
