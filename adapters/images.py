@@ -21,6 +21,8 @@ async def fetch_images(request: JobRequest, outbound: Outbound) -> dict[str, tup
     or holds no PNG, JPEG, GIF or WebP.
     """
     fields = {url: field for field, url in request.image_urls() if not url.startswith("data:")}
+    if not fields:
+        return {}
 
     async def fetch(url: str, field: str) -> tuple[str, bytes]:
         try:

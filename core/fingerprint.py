@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import orjson
+
 from core.catalog import Catalog, Project
 from core.request import JobRequest, Kind
 
-VERSION = 1
+VERSION = 2
 DEFAULT_TTL_S = 7 * 86_400.0
 DEFAULT_MAX_ENTRIES = 100_000
 
@@ -96,8 +98,7 @@ def fingerprint_of(request: JobRequest, catalog: Catalog, project_id: UUID | Non
         **{name: value for name, value in _said(request).items() if name not in _NOT_ASKED},
         **_canonical(request),
     }
-    text = json.dumps(asked, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str)
-    return hashlib.sha256(text.encode()).digest()
+    return hashlib.sha256(orjson.dumps(asked, default=str, option=orjson.OPT_SORT_KEYS)).digest()
 
 
 def _drawn_by(request: JobRequest, catalog: Catalog, project_id: UUID | None) -> str | None:

@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 import structlog
 
+from core.clock import utc_now
+
 SECRET_NAMES = re.compile(r"api_?key|authorization|password|secret|token$|credential", re.IGNORECASE)
 SECRET_TEXTS = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@|\b(sk|fk|xi|AIza)[-_]?[A-Za-z0-9_-]{16,}")
 
@@ -19,41 +21,41 @@ def _is_secret(name: str) -> bool:
     return SECRET_NAMES.search(name) is not None
 
 
-def _hide_secrets(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def _hide_secrets(event: MutableMapping[str, Any]) -> None:
     for name, value in event.items():
         if _is_secret(name):
             event[name] = "***"
         elif isinstance(value, str) and (len(value) > 20 or "://" in value):
             event[name] = SECRET_TEXTS.sub(lambda match: f"{match[1]}***@" if match[1] else "***", value)
+
+
+def _complete(_logger: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Who says it, how loudly and when; without secrets. One step, since every job has its lines."""
+    if "logger_name" in event:
+        event["logger"] = event.pop("logger_name")
+    event["level"] = "error" if level == "exception" else level
+    event["timestamp"] = utc_now()
+    _hide_secrets(event)
     return event
 
 
-def _say_who(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    event["logger"] = event.pop("logger_name", None)
+def _shown_short(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    event["timestamp"] = event["timestamp"].astimezone().strftime("%H:%M:%S")
     return event
 
 
-def _to_json(event: MutableMapping[str, Any], **_: Any) -> str:
-    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_PASSTHROUGH_DATACLASS).decode()
+def _to_json(_logger: object, _name: str, event: MutableMapping[str, Any]) -> str:
+    options = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
+    return orjson.dumps(event, default=str, option=options).decode()
 
 
 def set_up_logging(level: str = "info", form: str = "auto", *, program: str) -> None:
     """Give structlog and the standard library's loggers one form. `form`: auto, json or console."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="%H:%M:%S" if console else "iso", utc=not console),
-        structlog.processors.format_exc_info,
-        _hide_secrets,
-    ]
-    renderer: Any = (
-        structlog.dev.ConsoleRenderer(pad_event_to=28)
-        if console
-        else structlog.processors.JSONRenderer(serializer=_to_json)
-    )
+    shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.format_exc_info, _complete]
+    rendering: list[Any] = [_shown_short, structlog.dev.ConsoleRenderer(pad_event_to=28)] if console else [_to_json]
     structlog.configure(
-        processors=[_say_who, *shared, renderer],
+        processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
         logger_factory=structlog.WriteLoggerFactory(sys.stderr),
         cache_logger_on_first_use=True,
@@ -62,7 +64,7 @@ def set_up_logging(level: str = "info", form: str = "auto", *, program: str) -> 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
         )
     )
     root = logging.getLogger()

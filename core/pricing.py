@@ -31,9 +31,11 @@ def price_usage(usage: Usage, price: Price | None, region: str = "global") -> De
         (usage.cache_write_1h_tokens, rates.write_1h),
         (usage.completion_tokens, rates.output),
     ):
-        if tokens and rate is None:
+        if not tokens:
+            continue
+        if rate is None:
             return None
-        total += tokens * (rate or Decimal(0))
+        total += tokens * rate
     return total / MILLION * factor
 
 
@@ -65,7 +67,9 @@ def _rates(price: Price, *, above: bool) -> _Rates:
 
 def price_most(usage: Usage, price: Price | None, region: str, tier: str | None) -> Decimal | None:
     """USD for a call that asks for a tier: by the dearer of it and the standard one, which may serve in its place."""
-    standard = price_usage(replace(usage, service_tier=None), price, region)
+    standard = price_usage(replace(usage, service_tier=None) if usage.service_tier else usage, price, region)
+    if tier is None:
+        return standard
     asked = price_usage(replace(usage, service_tier=tier), price, region)
     return None if standard is None or asked is None else max(standard, asked)
 

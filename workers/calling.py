@@ -40,6 +40,8 @@ _NOT_JSON = Violation("", "it is not one whole JSON value")
 # An answer that says nothing of its usage may have been billed, whatever else is wrong with it.
 UNCERTAIN = frozenset({ErrorKind.timeout, ErrorKind.connection, ErrorKind.invalid_response})
 
+log = get_logger(__name__)
+
 
 class FenceLost(Exception):
     """The job is somebody else's now, or is being cancelled: make no call."""
@@ -97,7 +99,7 @@ class Line:
             direct = price_directly(used, self.asked_first, self.preferred_price, self.route.endpoint.region)
         duration_ms = round((time.monotonic() - self.began) * 1000)
         metrics.count_call(self.route.model, self.project, outcome, duration_ms / 1000, usage, cost)
-        get_logger(__name__).info(
+        log.info(
             "call",
             provider=self.route.model.provider,
             model=self.route.model.model_id,

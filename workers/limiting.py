@@ -10,6 +10,7 @@ import random
 import time
 from collections import defaultdict
 from datetime import timedelta
+from uuid import UUID
 
 from arq.connections import ArqRedis
 
@@ -17,6 +18,7 @@ from broker.leases import LeaseKeeper
 from broker.limits import FREED, Limiter
 from broker.wakeups import Wakeups
 from core import metrics
+from core.catalog import Catalog
 from core.clock import utc_now
 from core.health import Rest
 from core.ids import new_id
@@ -59,6 +61,8 @@ class ProviderLimits:
         self._catalog = catalog
         self._news = Wakeups(redis, FREED)
         self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._scopes_by: Catalog | None = None
+        self._known_scopes: dict[tuple[UUID, str], list[Scope]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
@@ -140,7 +144,15 @@ class ProviderLimits:
             line.release()
 
     def _scopes(self, route: Route) -> list[Scope]:
-        """The learned one last."""
+        """The learned one last. What the catalog says is read once."""
+        if self._scopes_by is not self._catalog.current:
+            self._scopes_by, self._known_scopes = self._catalog.current, {}
+        key = (route.endpoint.id, route.model.name)
+        if key not in self._known_scopes:
+            self._known_scopes[key] = self._read_scopes(route)
+        return self._known_scopes[key]
+
+    def _read_scopes(self, route: Route) -> list[Scope]:
         provider = self._catalog.current.providers.get(route.model.provider)
         endpoint = route.endpoint
         said = [

@@ -21,6 +21,8 @@ from workers.finishing import Ended
 from workers.outcomes import Done, JobRun
 from workers.services import WorkerServices
 
+log = get_logger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
@@ -67,7 +69,7 @@ async def settle(services: WorkerServices, run: JobRun, outcome: Settled) -> End
             return await _finish(services, run, "expired" if expired else "failed", None, error)
         case RetryAt(run_at=run_at, counted=counted):
             delay_s = max(0.0, (run_at - utc_now()).total_seconds())
-            get_logger(__name__).info("retry later", delay_s=round(delay_s, 3), attempts=job.attempts)
+            log.info("retry later", delay_s=round(delay_s, 3), attempts=job.attempts)
             return await put_back(services, run, delay_s, counted=counted)
         case Stopped(state=state, error=error):
             return await _finish(services, run, state, None, error)
@@ -167,7 +169,7 @@ async def _record(services: WorkerServices, run: JobRun, ended: EndedJob, landin
             raise
     if recorded is None:
         metrics.count(metrics.FENCED_OUT)
-        get_logger(__name__).warning("fenced out", state=ended.state)
+        log.warning("fenced out", state=ended.state)
         return Over()
     metrics.count_end(
         services.catalog.current.projects.get(job.project_id),
@@ -178,7 +180,7 @@ async def _record(services: WorkerServices, run: JobRun, ended: EndedJob, landin
         (utc_now() - job.created_at).total_seconds(),
         cached=ended.cached,
     )
-    get_logger(__name__).info(
+    log.info(
         ended.state,
         model=ended.model,
         error=ended.error["kind"] if ended.error else None,
