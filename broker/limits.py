@@ -90,19 +90,24 @@ class Limiter:
             return [self._take_alone(one.holder, one.scopes, one.requests, one.tokens) for one in group]
         return [_answer(one, said) for one, said in zip(group, found, strict=True)]
 
-    async def give_back(
+    def give_back(
         self, taken: Taken, tokens: int | None, learned: str = "", word: ProviderWord | None = None
-    ) -> None:
+    ) -> "asyncio.Future[None]":
         """The call is over. `tokens`: the true number, None where nobody knows. `word`: of the provider, about the
-        scope `learned`."""
+        scope `learned`. It is done whether or not somebody waits for it."""
         if taken.local:
             self._give_back_alone(taken)
-            return
+        if taken.local or (word is None and not any(taken.marks)):
+            nothing: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            nothing.set_result(None)
+            return nothing
         difference = 0 if tokens is None else tokens - taken.tokens
-        if not any(taken.marks) and word is None:
-            return
         said, marks = _said(word or ProviderWord()), list(zip(taken.scopes, taken.marks, strict=True))
-        await self._giving.add([taken.holder, taken.slot, difference, learned if word else "", said, marks])
+        return self._giving.put([taken.holder, taken.slot, difference, learned if word else "", said, marks])
+
+    async def drain(self) -> None:
+        """Everything that was given back is told."""
+        await self._giving.drain()
 
     async def _give_back_group(self, group: Sequence[list[Any]]) -> list[None]:
         await self._run("give_back_rooms", [*self._window, FREED, _ms(LEARNED_S), orjson.dumps(group)])

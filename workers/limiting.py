@@ -63,14 +63,15 @@ class ProviderLimits:
         self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._scopes_by: Catalog | None = None
         self._known_scopes: dict[tuple[UUID, str], list[Scope]] = {}
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._undoing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         self._news.start()
 
     async def stop(self) -> None:
         await self._news.stop()
-        await asyncio.gather(*self._leaving, return_exceptions=True)
+        await asyncio.gather(*self._undoing, return_exceptions=True)
+        await self._limiter.drain()
 
     async def enter(self, route: Route, request: JobRequest, patience_s: float) -> Taken:
         """Room for one call. Raises AtLimit; with patience it waits that long for a place, and is given a turn of its
@@ -85,22 +86,16 @@ class ProviderLimits:
             self._leases.hold_places(answer.holder, answer.places)
         return answer
 
-    def leave(self, taken: Taken, outcome: ProviderAnswer | ProviderError | None) -> "asyncio.Task[None]":
+    def leave(self, taken: Taken, outcome: ProviderAnswer | ProviderError | None) -> "asyncio.Future[None]":
         """The call is over; what the provider said of its limits is told to all workers. It is done whether or not
         somebody waits for it."""
-        leaving = asyncio.ensure_future(self._leave(taken, outcome))
-        self._leaving.add(leaving)
-        leaving.add_done_callback(self._leaving.discard)
-        return leaving
-
-    async def _leave(self, taken: Taken, outcome: ProviderAnswer | ProviderError | None) -> None:
         if taken.places:
             self._leases.drop_places(taken.holder)
         word: ProviderWord | None = outcome.limits if outcome is not None else None
         tokens = outcome.usage.total_tokens if outcome is not None and outcome.usage is not None else None
         if isinstance(outcome, ProviderError) and outcome.kind is ErrorKind.rate_limited:
             tokens = 0
-        await self._limiter.give_back(taken, tokens, taken.scopes[-1], word)
+        return self._limiter.give_back(taken, tokens, taken.scopes[-1], word)
 
     async def settle_job(self, job: StartedJob, usage: Usage | None) -> None:
         """The project's own limit counts the true tokens from now on."""
@@ -114,8 +109,8 @@ class ProviderLimits:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:
             undoing = asyncio.ensure_future(self._undo(asking))
-            self._leaving.add(undoing)
-            undoing.add_done_callback(self._leaving.discard)
+            self._undoing.add(undoing)
+            undoing.add_done_callback(self._undoing.discard)
             raise
 
     async def _undo(self, asking: "asyncio.Future[Taken | Refused]") -> None:
