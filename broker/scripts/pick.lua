@@ -51,20 +51,17 @@ local function look_at(one, pool, paused, caps)
   end
 end
 
+-- Who was passed over behind the clock is moved up to it. The place of those whose line is empty now is kept as a debt.
 local function write_places(pool, looked, clock)
   local shares, moved, gone, debts = prefix .. 'shares:' .. pool, {}, {}, {}
   for _, one in ipairs(looked) do
     local list = moved
     if one.takes == one.waiting then
       gone[#gone + 1] = one.project
-      list = one.place > clock and debts or nil
-    elseif one.takes == 0 then
-      one.place = math.max(one.place, clock)
+      list = debts
     end
-    if list then
-      list[#list + 1] = one.place
-      list[#list + 1] = one.project
-    end
+    list[#list + 1] = math.max(one.place, clock)
+    list[#list + 1] = one.project
   end
   send('ZADD', shares, moved)
   send('ZREM', shares, gone)
