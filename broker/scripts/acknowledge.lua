@@ -22,9 +22,9 @@ for at, job in ipairs(look_up(ids)) do
 end
 if #gone == 0 then return 0 end
 redis.call('HDEL', KEYS[1], unpack(gone))
-settle()
+local busy = settle()
 for pool, leased in pairs(freed) do
   redis.call('ZREM', prefix .. 'leases:' .. pool, unpack(leased))
-  forget_idle(pool)
+  if not busy[pool] then forget_idle(pool) end
 end
 return #gone

@@ -73,13 +73,15 @@ end
 
 -- At most so many jobs. Gives who gives how many, and whether somebody may have more.
 local function pick(pool, wanted, paused, caps)
-  local clock, line, looked, taken = clock_of(pool), {}, {}, 0
-  local from, size, edge = 0, math.min(1000, wanted + 1), -math.huge
-  local began = clock
+  local line, looked, taken, from, size = {}, {}, 0, 0, math.min(1000, wanted + 1)
+  local edge = read_on(line, pool, from, size)
+  if not line[1] then return looked, false end
+  local began = clock_of(pool)
+  local clock = began
   while true do
     while edge and (not line[1] or line[1].place > edge) do
-      edge = read_on(line, pool, from, size)
       from, size = from + size, math.min(1000, 2 * size)
+      edge = read_on(line, pool, from, size)
     end
     local first = line[1]
     if not first or taken >= wanted then break end

@@ -33,8 +33,10 @@ local function learn(pool, names, own)
   if all then send('HSET', projects, { fields[1], all, unpack(said) }) end
 end
 
--- What was counted moves the projects' places. The place of one that has nothing in line is kept as a debt.
+-- What was counted moves the projects' places. The place of one that has nothing in line is kept as a debt. Gives the
+-- pools that somebody of these is in line for.
 local function settle()
+  local busy = {}
   for pool, own in pairs(tallies) do
     local shares, owed, names, moved, debts = prefix .. 'shares:' .. pool, prefix .. 'owed:' .. pool, {}, {}, {}
     for project in pairs(own) do names[#names + 1] = project end
@@ -54,7 +56,9 @@ local function settle()
     send('ZADD', shares, moved)
     send('ZADD', owed, debts)
     if least < clock then redis.call('SET', prefix .. 'clock:' .. pool, least) end
+    busy[pool] = #moved > 0
   end
+  return busy
 end
 
 -- A job of a project with a cap runs no more: who found the project at its cap is rung.
