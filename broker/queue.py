@@ -124,15 +124,8 @@ class JobQueue:
     ) -> Claim:
         """At most so many jobs (and never more than `CLAIM_MOST`), each under a lease, and so many suspects among them:
         one round trip. `caps`: the most jobs of a project that may run at once, everywhere."""
-        args: list[str | int] = [
-            PREFIX,
-            owner,
-            min(most, CLAIM_MOST),
-            round(lease_s * 1000),
-            suspects,
-            len(pools),
-            *pools,
-        ]
+        most = min(most, CLAIM_MOST)
+        args: list[str | int] = [PREFIX, owner, most, round(lease_s * 1000), suspects, len(pools), *pools]
         args += [len(paused), *map(str, paused)]
         for project, cap in caps.items():
             args += [str(project), cap]

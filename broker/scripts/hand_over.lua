@@ -2,7 +2,7 @@
 --
 -- KEYS  1 jobs  2 delayed
 -- ARGV  prefix, then for each job: id, fence, pool, project, weight, score, delay (ms)
--- Gives the ids that were not here before.
+-- Gives the ids that were not here before. Their projects' weights count for what is in line already, too.
 local ids, new, written, delayed, weights, lines, rung = {}, {}, {}, {}, {}, {}, {}
 for place = 2, #ARGV, 7 do ids[#ids + 1] = ARGV[place] end
 local jobs = look_up(ids)
