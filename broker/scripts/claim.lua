@@ -67,18 +67,19 @@ for _, pool in ipairs(pools) do
 end
 
 for _, pool in ipairs(pools) do
-  local picked, more = pick(pool, most - count, paused, caps)
-  local ids, from = {}, {}
-  for _, one in ipairs(picked) do
-    local first = one.takes > 0 and redis.call('ZPOPMIN', prefix .. 'ready:' .. pool .. ':' .. one.project, one.takes)
-    for at = 1, first and #first or 0, 2 do
-      ids[#ids + 1] = first[at]
-      from[#from + 1] = one
+  local turns, more = pick(pool, most - count, paused, caps)
+  local ids = {}
+  for at, one in ipairs(turns) do
+    if not one.jobs then
+      one.jobs = redis.call('ZPOPMIN', prefix .. 'ready:' .. pool .. ':' .. one.project, one.takes)
+      one.given = 0
     end
+    ids[at] = one.jobs[2 * one.given + 1]
+    one.given = one.given + 1
   end
   for at, job in ipairs(look_up(ids)) do
     if job then
-      job.weight, job.paid = from[at].weight, from[at].charge
+      job.weight, job.paid = turns[at].weight, turns[at].charge
       take(ids[at], job)
     end
   end

@@ -71,11 +71,12 @@ local function write_places(pool, looked, clock)
   end
 end
 
--- At most so many jobs. Gives who gives how many, and whether somebody may have more.
+-- At most so many jobs. Gives for each job who gives it, in turn, so that nobody's jobs are always started last; and
+-- whether somebody may have more.
 local function pick(pool, wanted, paused, caps)
-  local line, looked, taken, from, size = {}, {}, 0, 0, math.min(1000, wanted + 1)
+  local line, looked, turns, from, size = {}, {}, {}, 0, math.min(1000, wanted + 1)
   local edge = read_on(line, pool, from, size)
-  if not line[1] then return looked, false end
+  if not line[1] then return turns, false end
   local began = clock_of(pool)
   local clock = began
   while true do
@@ -84,7 +85,7 @@ local function pick(pool, wanted, paused, caps)
       edge = read_on(line, pool, from, size)
     end
     local first = line[1]
-    if not first or taken >= wanted then break end
+    if not first or #turns >= wanted then break end
     if not first.room then
       look_at(first, pool, paused, caps)
       looked[#looked + 1] = first
@@ -92,11 +93,12 @@ local function pick(pool, wanted, paused, caps)
     if first.room > 0 then
       clock = first.place < 0 and clock or first.place
       first.place = clock + first.charge
-      first.takes, first.room, taken = first.takes + 1, first.room - 1, taken + 1
+      first.takes, first.room = first.takes + 1, first.room - 1
+      turns[#turns + 1] = first
     end
     if first.room > 0 then sink(line) else drop_first(line) end
   end
   if #looked > 0 then write_places(pool, looked, clock) end
   if clock ~= began then redis.call('SET', prefix .. 'clock:' .. pool, clock) end
-  return looked, line[1] ~= nil
+  return turns, line[1] ~= nil
 end
