@@ -3,7 +3,7 @@
 -- A project's place among the others is the work it was served, in milliseconds of a slot over its weight. Who comes
 -- new stands before all of them (FRESH) and is served from where the clock stands, so that nothing was saved up.
 -- A job counts LEAST_MS or more: shorter times are mostly our own work, which is the same for all.
-local LEAST_MS, KEPT_MS, FRESH = 500, 3600000, -1e15
+local LEAST_MS, KEPT_MS, FRESH = 1000, 3600000, -1e15
 local prefix, projects = ARGV[1], ARGV[1] .. 'projects'
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -1,6 +1,4 @@
 -- Whose jobs go next: projects by their shares, in one heap for a whole claim. Needs `line.lua`.
-local UNKNOWN_MS = 1000
-
 local function sink(line)
   local at, first, size = 1, line[1], #line
   while 2 * at <= size do
@@ -31,7 +29,7 @@ local function read_on(line, pool, from, size)
   for at = before + 1, #line do
     local own, weight = said[2 * (at - before)], said[2 * (at - before) + 1]
     line[at].weight = tonumber(weight or 100)
-    line[at].charge = math.max(LEAST_MS, tonumber(own or said[1] or UNKNOWN_MS)) / line[at].weight
+    line[at].charge = math.max(LEAST_MS, tonumber(own or said[1] or 0)) / line[at].weight
   end
   if before > 0 then table.sort(line, function(one, other) return one.place < other.place end) end
   return #rows == 2 * size and tonumber(rows[#rows]) or nil

@@ -110,7 +110,7 @@ async def test_equal_jobs_are_counted_by_weight_however_uneven_their_times_are(h
 
 
 async def test_slot_seconds_follow_the_weights_when_jobs_differ_in_length(house: House) -> None:
-    lengths, weights = {MINE: 30_000, YOURS: 1000, OTHERS: 4000}, {MINE: 100, YOURS: 100, OTHERS: 200}
+    lengths, weights = {MINE: 30_000, YOURS: 2000, OTHERS: 4000}, {MINE: 100, YOURS: 100, OTHERS: 200}
     for project, weight in weights.items():
         await house.submit(project, 5000, weight)
     chance, began_ms = random.Random(3), house.now_ms
@@ -168,7 +168,7 @@ async def test_who_empties_its_line_still_owes_what_it_was_served(house: House) 
     while house.now_ms < began_ms + 100_000:
         if await house.redis.zcard(f"{PREFIX}ready:text:{YOURS}") == 0:
             await house.submit(YOURS, 1)
-        await house.fill(lambda project: 4000 if project == YOURS else 500)
+        await house.fill(lambda project: 4000 if project == YOURS else 1000)
         await house.pass_time()
     worked = house.worked_ms([MINE, YOURS])
     assert worked[YOURS] / sum(worked.values()) == pytest.approx(0.5, abs=0.06)
@@ -179,10 +179,10 @@ async def test_in_the_end_a_place_is_the_work_that_was_served(house: House) -> N
     weights = {MINE: 100, YOURS: 300}
     for project, weight in weights.items():
         await house.submit(project, 2000, weight)
-    await house.run(lambda _: chance.randint(600, 9000), lambda: house.started.total() >= 400, least_ms=100)
+    await house.run(lambda _: chance.randint(1000, 9000), lambda: house.started.total() >= 400, least_ms=100)
     _, _, given_back, project, began = house.running.pop()
     heapq.heapify(house.running)
-    house.held_ms[project] += max(500, house.now_ms - began)
+    house.held_ms[project] += max(1000, house.now_ms - began)
     await house.queue.release([given_back], 3600.0)
     while house.running:
         await house.pass_time()
