@@ -17,9 +17,20 @@ from uuid import UUID
 from redis.asyncio import Redis
 
 PREFIX = "factory:{q}:"
-_JOBS, _DELAYED, _MARK, _FILLED = (PREFIX + name for name in ("jobs", "delayed", "mark", "filled"))
+_JOBS, _DELAYED, _PROJECTS, _MARK, _FILLED = (
+    PREFIX + name for name in ("jobs", "delayed", "projects", "mark", "filled")
+)
+_PROJECTS_KEPT_S = 3600
 _SCRIPTS = Path(__file__).parent / "scripts"
+_BUILDS_ON = {
+    "hand_over": ("line",),
+    "claim": ("line", "pick"),
+    "renew": ("line",),
+    "acknowledge": ("line", "settle"),
+    "release": ("line", "settle"),
+}
 _AT_ONCE = 500
+CLAIM_MOST = 1000
 
 POOLS = ("text", "speech")
 NO_CAPS: Mapping[UUID, int] = {}
@@ -75,8 +86,9 @@ class Claim:
 
 @cache
 def read_script(name: str) -> str:
-    """The text of `scripts/NAME.lua`."""
-    return (_SCRIPTS / f"{name}.lua").read_text(encoding="utf-8")
+    """The text of `scripts/NAME.lua`, after those that it builds on."""
+    names = [*_BUILDS_ON.get(name, ()), name]
+    return "\n".join((_SCRIPTS / f"{one}.lua").read_text(encoding="utf-8") for one in names)
 
 
 class JobQueue:
@@ -110,8 +122,9 @@ class JobQueue:
         suspects: int = 1,
         caps: Mapping[UUID, int] = NO_CAPS,
     ) -> Claim:
-        """At most so many jobs, each under a lease, and so many suspects among them: one round trip. `caps`: the most
-        jobs of a project that may run at once, everywhere."""
+        """At most so many jobs (and never more than `CLAIM_MOST`), each under a lease, and so many suspects among them:
+        one round trip. `caps`: the most jobs of a project that may run at once, everywhere."""
+        most = min(most, CLAIM_MOST)
         args: list[str | int] = [PREFIX, owner, most, round(lease_s * 1000), suspects, len(pools), *pools]
         args += [len(paused), *map(str, paused)]
         for project, cap in caps.items():
@@ -135,6 +148,13 @@ class JobQueue:
             args = [PREFIX, *chain.from_iterable((str(one.id), one.token, _ms(delay_s)) for one in page)]
             back += await self._scripts["release"](keys=[_JOBS, _DELAYED], args=args)
         return back
+
+    async def weigh(self, weights: Mapping[UUID, int]) -> None:
+        """Projects' weights from now on, of jobs that are in line as well."""
+        if weights:
+            said = {f"weight:{project}": weight for project, weight in weights.items()}
+            await cast("Any", self._redis.hset(_PROJECTS, mapping=said))
+            await self._redis.expire(_PROJECTS, _PROJECTS_KEPT_S)
 
     async def look_at_memory(self) -> str | None:
         """The identity of a memory that has to be filled from Postgres: after a flush, a restart, a replacement."""

@@ -53,13 +53,18 @@ class Recovery:
         self._newest = (utc_now() - _LOOKED_BACK, _NOBODY)
         self._round = (_LONG_AGO, _NOBODY)
         self._rest_until = utc_now()
+        self._weighed: Catalog | None = None
 
     async def step(self) -> None:
         """Look at Redis' memory; verify what was written since the last step, and a page of everything."""
         if not await self._queue.take_duty("recovery", self._owner, _DUTY_S):
             return
         if (identity := await self._queue.look_at_memory()) is not None:
+            self._weighed = None
             await self._fill(identity)
+        if self._weighed is not (catalog := self._catalog.current):
+            await self._queue.weigh({one.id: one.weight for one in catalog.projects.values()})
+            self._weighed = catalog
         self._newest, new = await self._hand_over_queued(self._newest)
         new += await self._go_round()
         if new:
@@ -88,6 +93,7 @@ class Recovery:
         if self._round == before:
             new += await self._hand_over_running()
             self._round, self._rest_until = (_LONG_AGO, _NOBODY), utc_now() + ROUND_EVERY
+            self._weighed = None
         return new
 
     async def _hand_over_queued(

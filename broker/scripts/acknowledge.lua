@@ -3,30 +3,28 @@
 -- KEYS  1 jobs  2 delayed
 -- ARGV  prefix, then for each job: id, token
 -- Gives how many were forgotten.
-local prefix, gone, freed = ARGV[1], 0, {}
-for place = 2, #ARGV, 2 do
-  local id, token = ARGV[place], tonumber(ARGV[place + 1])
-  local known = redis.call('HGET', KEYS[1], id)
-  local job = known and cmsgpack.unpack(known)
-  if job and job.token <= token then
-    redis.call('HDEL', KEYS[1], id)
-    if job.capped then
-      redis.call('SREM', prefix .. 'running:' .. job.project, id)
-      freed[job.project] = true
-    end
+local ids, gone, freed = {}, {}, lists()
+for place = 2, #ARGV, 2 do ids[#ids + 1] = ARGV[place] end
+for at, job in ipairs(look_up(ids)) do
+  local id = ids[at]
+  if job and job.token <= tonumber(ARGV[2 * at + 1]) then
+    gone[#gone + 1] = id
+    make_room(id, job)
     if job.owner then
-      redis.call('ZREM', prefix .. 'leases:' .. job.pool, id)
+      local leased = freed[job.pool]
+      leased[#leased + 1] = id
+      count_held(job, true)
     else
       redis.call('ZREM', KEYS[2], id)
       redis.call('ZREM', prefix .. 'ready:' .. job.pool .. ':' .. job.project, id)
     end
-    gone = gone + 1
   end
 end
-for project in pairs(freed) do
-  for _, pool in ipairs(redis.call('SMEMBERS', prefix .. 'capped:' .. project)) do
-    if redis.call('LLEN', prefix .. 'bell:' .. pool) == 0 then redis.call('RPUSH', prefix .. 'bell:' .. pool, '1') end
-  end
-  redis.call('DEL', prefix .. 'capped:' .. project)
+if #gone == 0 then return 0 end
+redis.call('HDEL', KEYS[1], unpack(gone))
+local busy = settle()
+for pool, leased in pairs(freed) do
+  redis.call('ZREM', prefix .. 'leases:' .. pool, unpack(leased))
+  if not busy[pool] then forget_idle(pool) end
 end
-return gone
+return #gone

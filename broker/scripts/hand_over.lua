@@ -2,36 +2,49 @@
 --
 -- KEYS  1 jobs  2 delayed
 -- ARGV  prefix, then for each job: id, fence, pool, project, weight, score, delay (ms)
--- Gives the ids that were not here before.
-local prefix = ARGV[1]
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local new, rung = {}, {}
-for place = 2, #ARGV, 7 do
-  local id, fence, pool, project = ARGV[place], tonumber(ARGV[place + 1]), ARGV[place + 2], ARGV[place + 3]
-  local weight, score, delay = tonumber(ARGV[place + 4]), ARGV[place + 5], tonumber(ARGV[place + 6])
-  local known = redis.call('HGET', KEYS[1], id)
-  if known then
-    local job = cmsgpack.unpack(known)
+-- Gives the ids that were not here before. Their projects' weights count for what is in line already, too.
+local ids, new, written, delayed, weights, lines, rung = {}, {}, {}, {}, {}, {}, {}
+for place = 2, #ARGV, 7 do ids[#ids + 1] = ARGV[place] end
+local jobs = look_up(ids)
+
+local function write(id, job)
+  written[#written + 1] = id
+  written[#written + 1] = cmsgpack.pack(job)
+end
+
+local function add(id, job, delay)
+  write(id, job)
+  new[#new + 1], rung[job.pool], weights[job.project] = id, true, job.weight
+  if delay <= 0 then return add_to_line(lines, job, id) end
+  delayed[#delayed + 1] = now + delay
+  delayed[#delayed + 1] = id
+end
+
+local seen = {}
+for at, id in ipairs(ids) do
+  local place, job = 7 * at - 5, jobs[at]
+  local fence = tonumber(ARGV[place + 1])
+  if job then
     if not job.owner and fence > job.token then
       job.token = fence
-      redis.call('HSET', KEYS[1], id, cmsgpack.pack(job))
+      write(id, job)
     end
-  else
-    local job = { token = fence, pool = pool, project = project, weight = weight, score = score }
-    redis.call('HSET', KEYS[1], id, cmsgpack.pack(job))
-    if delay > 0 then
-      redis.call('ZADD', KEYS[2], now + delay, id)
-    else
-      redis.call('ZADD', prefix .. 'ready:' .. pool .. ':' .. project, score, id)
-      redis.call('ZADD', prefix .. 'shares:' .. pool, 'NX', redis.call('GET', prefix .. 'clock:' .. pool) or 0, project)
-    end
-    rung[pool] = true
-    new[#new + 1] = id
+  elseif not seen[id] then
+    local pool, project, weight, score = ARGV[place + 2], ARGV[place + 3], tonumber(ARGV[place + 4]), ARGV[place + 5]
+    job = { token = fence, pool = pool, project = project, weight = weight, score = score }
+    add(id, job, tonumber(ARGV[place + 6]))
   end
+  seen[id] = true
 end
-for pool in pairs(rung) do
-  local bell = prefix .. 'bell:' .. pool
-  if redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
+send('HSET', KEYS[1], written)
+send('ZADD', KEYS[2], delayed)
+stand_in_line(lines)
+local said = {}
+for project, weight in pairs(weights) do
+  said[#said + 1] = 'weight:' .. project
+  said[#said + 1] = weight
 end
+send('HSET', projects, said)
+redis.call('PEXPIRE', projects, KEPT_MS)
+for pool in pairs(rung) do ring(pool) end
 return new

@@ -3,36 +3,29 @@
 -- KEYS  1 jobs  2 delayed
 -- ARGV  prefix, then for each job: id, token, delay (ms)
 -- Gives how many were given back.
-local prefix, back, rung = ARGV[1], 0, {}
-local time = redis.call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-for place = 2, #ARGV, 3 do
-  local id, token, delay = ARGV[place], tonumber(ARGV[place + 1]), tonumber(ARGV[place + 2])
-  local known = redis.call('HGET', KEYS[1], id)
-  local job = known and cmsgpack.unpack(known)
-  if job and job.owner and job.token == token then
-    job.owner = nil
-    if job.capped then
-      job.capped = nil
-      redis.call('SREM', prefix .. 'running:' .. job.project, id)
-      for _, pool in ipairs(redis.call('SMEMBERS', prefix .. 'capped:' .. job.project)) do rung[pool] = true end
-      redis.call('DEL', prefix .. 'capped:' .. job.project)
-    end
+local ids, back, lines, rung = {}, {}, {}, {}
+for place = 2, #ARGV, 3 do ids[#ids + 1] = ARGV[place] end
+for at, job in ipairs(look_up(ids)) do
+  local id = ids[at]
+  if job and job.owner and job.token == tonumber(ARGV[3 * at]) then
+    count_held(job, false)
+    make_room(id, job)
+    job.owner, job.since, job.paid, job.capped = nil, nil, nil, nil
     redis.call('HSET', KEYS[1], id, cmsgpack.pack(job))
     redis.call('ZREM', prefix .. 'leases:' .. job.pool, id)
-    if delay > 0 then
-      redis.call('ZADD', KEYS[2], now + delay, id)
-    else
-      local clock = redis.call('GET', prefix .. 'clock:' .. job.pool) or 0
-      redis.call('ZADD', prefix .. 'ready:' .. job.pool .. ':' .. job.project, job.score, id)
-      redis.call('ZADD', prefix .. 'shares:' .. job.pool, 'NX', clock, job.project)
-    end
-    rung[job.pool] = true
-    back = back + 1
+    back[#back + 1] = { id = id, job = job, delay = tonumber(ARGV[3 * at + 1]) }
   end
 end
-for pool in pairs(rung) do
-  local bell = prefix .. 'bell:' .. pool
-  if redis.call('LLEN', bell) == 0 then redis.call('RPUSH', bell, '1') end
+settle()
+for _, one in ipairs(back) do
+  local job = one.job
+  if one.delay > 0 then
+    redis.call('ZADD', KEYS[2], now + one.delay, one.id)
+  else
+    add_to_line(lines, job, one.id)
+  end
+  rung[job.pool] = true
 end
-return back
+stand_in_line(lines)
+for pool in pairs(rung) do ring(pool) end
+return #back

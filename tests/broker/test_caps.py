@@ -90,4 +90,4 @@ async def test_nothing_of_a_cap_is_left_when_the_queue_is_empty(queue: JobQueue,
     for _ in range(4):
         await queue.acknowledge(await capped(queue, 9, 1))
     left = {key.decode().removeprefix(PREFIX).partition(":")[0] for key in await redis.keys(PREFIX + "*")}
-    assert left <= {"bell", "caps", "mark", "filled"}
+    assert left <= {"bell", "caps", "mark", "filled", "projects"}

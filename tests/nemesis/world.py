@@ -226,11 +226,11 @@ class World:
 
 
 async def _queue_left(redis: Any) -> dict[str, int]:
-    """Keys of jobs that are still there; a bell may ring once more, and marks stay."""
+    """Keys of jobs that are still there; a bell may ring once more, marks and what is known of projects stay."""
     found: dict[str, int] = {}
     async for key in redis.scan_iter(match="factory:{q}:*"):
         name = key.decode().removeprefix("factory:{q}:")
-        if name.startswith(("bell:", "duty:", "mark", "filled")):
+        if name.startswith(("bell:", "duty:", "mark", "filled", "projects")):
             continue
         kind = (await redis.type(key)).decode()
         found[name] = await {"zset": redis.zcard, "hash": redis.hlen}.get(kind, redis.strlen)(key)

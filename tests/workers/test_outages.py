@@ -8,7 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import httpx
@@ -165,6 +165,23 @@ async def test_a_paused_project_waits_and_goes_on(factory: Factory) -> None:
     assert (await factory.client.get(f"{held['urls']['self']}?wait=0.5")).json()["status"] == "queued"
     await factory.execute("UPDATE factory.controls SET paused = false")
     assert (await factory.client.get(f"{held['urls']['self']}?wait=10")).json()["status"] == "completed"
+
+
+async def test_a_changed_weight_reaches_redis_without_a_submit_and_after_a_flush(factory: Factory) -> None:
+    (project,) = [
+        row["id"] for row in await factory.execute("SELECT id FROM factory.projects WHERE name = 'nicestory'")
+    ]
+
+    async def until_told(redis: Redis, weight: int) -> None:
+        while await cast("Any", redis.hget(PREFIX + "projects", f"weight:{project}")) != str(weight).encode():
+            await asyncio.sleep(0.05)
+
+    async with Redis.from_url(factory.settings.redis_url or "") as redis, asyncio.timeout(10):
+        for weight in (700, 800):
+            await factory.execute("UPDATE factory.projects SET weight = $1 WHERE id = $2", weight, project)
+            await until_told(redis, weight)
+        await redis.flushdb()
+        await until_told(redis, weight)
 
 
 async def test_a_kind_that_this_version_does_not_know_is_put_back(factory: Factory) -> None:
