@@ -2,12 +2,14 @@
 
 import asyncio
 
+from core.request import Kind
 from core.settings import Settings
 from producer.composition import Services
 from tests.api.conftest import serving
 from tests.autoscaling.fleet import add_models, autoscaled, run_burst
 
 QUICK, LONG = "gpt-6-luna@slow=0.5", "gpt-6-luna@slow=6"
+SPEAKER = "tts-1-hd@slow=1"
 COOL_DOWN_S = 2.0
 
 
@@ -35,3 +37,19 @@ async def test_a_burst_is_met_and_workers_leave_without_disturbing_a_job(
         assert "enough" in down["reason"]
         assert not scaled.said("worker ended")
     assert scaled.process.returncode == 0
+
+
+async def test_speech_at_its_providers_limit_starts_no_workers_that_could_only_wait(
+    settings: Settings, services: Services
+) -> None:
+    await add_models(services, (SPEAKER, 1, 1000))
+    arguments = ("--pool", "speech", "--min", "1", "--max", "3", "--slots", "2", "--cool-down", "60")
+    async with serving(services) as url, autoscaled(settings, services, url, *arguments, FACTORY_DRAIN_S="1") as scaled:
+        await scaled.limit("openai", concurrency=2)
+        await scaled.until_workers(1)
+        await scaled.submit(SPEAKER, 60, Kind.speech)
+        await scaled.until_done(8)
+        assert len(scaled.said("worker started")) == 1, scaled.said("scaling")
+        await scaled.limit("openai")
+        await scaled.until(lambda: len(scaled.said("worker started")) == 3)
+        assert "ready" in scaled.said("scaling")[0]["reason"]
