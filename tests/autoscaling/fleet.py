@@ -127,18 +127,17 @@ async def autoscaled(
     """Under the autoscaler that follows the API at `url`."""
     project = await find_project(services.database, "default")
     assert project is not None
-    environment = child_environment(
-        FACTORY_DATABASE_URL=settings.database_url or "",
-        FACTORY_REDIS_URL=settings.redis_url or "",
-        FACTORY_EMULATOR_URL=settings.emulator_url or "",
-        FACTORY_HOME=str(settings.home),
-        FACTORY_LOG_FORMAT="json",
-        FACTORY_DATABASE_POOL_SIZE="4",
-        **changes,
-    )
+    given = {
+        "FACTORY_DATABASE_URL": settings.database_url or "",
+        "FACTORY_REDIS_URL": settings.redis_url or "",
+        "FACTORY_EMULATOR_URL": settings.emulator_url or "",
+        "FACTORY_HOME": str(settings.home),
+        "FACTORY_LOG_FORMAT": "json",
+        "FACTORY_DATABASE_POOL_SIZE": "4",
+    }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "workers.autoscaling", "--url", url, *arguments,
-        env=environment, stderr=asyncio.subprocess.PIPE,
+        env=child_environment(**{**given, **changes}), stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     caller = Caller(project.id, project.name, frozenset({"jobs"}))
     scaled = Scaled(settings, services, caller, process)
