@@ -17,10 +17,15 @@ class Newest:
     batch: UUID | None
 
 
-async def find_operator_key(db: Executor, key_id: UUID, now: datetime | None) -> str | None:
-    """The prefix of an operator's key in force."""
-    prefix: str | None = await db.fetchval(statement("find_operator_key"), key_id, now)
+async def find_session_key(db: Executor, key_id: UUID, session_id: UUID, now: datetime | None) -> str | None:
+    """The prefix of a session's key. None: it is no operator's key in force, or somebody signed out."""
+    prefix: str | None = await db.fetchval(statement("find_session_key"), key_id, session_id, now)
     return prefix
+
+
+async def end_session(db: Executor, session_id: UUID, expires_at: datetime, now: datetime | None) -> None:
+    """From now on nobody looks with it; those that have expired meanwhile are forgotten."""
+    await db.execute(statement("end_session"), session_id, expires_at, now)
 
 
 async def record_queue_sample(

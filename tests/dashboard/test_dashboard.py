@@ -269,3 +269,5 @@ async def test_the_feed_tells_every_part_and_ends_with_its_reader(
             await asyncio.sleep(0.02)
     assert (await viewer.delete("/dashboard/session", headers=OWN)).status_code == 204
     assert (await viewer.get("/dashboard/session")).json() == {"name": None}
+    assert not viewer.cookies
+    assert (await viewer.get("/dashboard/api/names", headers=headers)).status_code == 401, "a copy of it opens nothing"
