@@ -60,11 +60,6 @@ class _Asked:
     routes: Sequence[Route]
     rests: bool
 
-    def load(self, figures: Figures, route: Route | None = None) -> CallLoad:
-        """Of a call on one of the routes, the first unless said."""
-        model = (route or self.routes[0]).model
-        return call_load(model.provider, model.model_id, self.row.kind, figures)
-
 
 async def read_open_work(services: Services, now: datetime, *, redis_is_there: bool) -> Mapping[str, OpenWork]:
     """By pool; without Redis, which routes rest and what providers said is not known."""
@@ -117,7 +112,7 @@ def _work_of(asked: _Asked, ready: float, catalog: Catalog, places: Mapping[str,
     row = asked.row
     ceiling = ceiling_of(asked.routes, catalog.providers, places) if asked.routes else NO_CEILING
     service_s = service_s_of(row.kind, asked.routes, figures)
-    tokens = round(asked.load(figures).tokens, 1) if asked.routes else None
+    tokens = round(_load_of(asked.routes[0], figures).tokens, 1) if asked.routes else None
     return Work(row.kind, row.model, ready, row.running, service_s, 0.0 if asked.rests else ceiling, tokens)
 
 
@@ -137,10 +132,10 @@ async def _read_places(services: Services, asked: Iterable[_Asked], redis_is_the
     loads: dict[str, list[tuple[CallLoad, float]]] = {}
     for one in asked:
         for route in one.routes:
+            load, jobs = _load_of(route, figures), one.row.ready + one.row.running
             for scope in scopes_of(route, catalog.providers):
                 scopes[scope.name] = scope
-                part = one.load(figures, route), float(one.row.ready + one.row.running)
-                loads.setdefault(scope.name, []).append(part)
+                loads.setdefault(scope.name, []).append((load, jobs))
     said = [Said()] * len(scopes)
     if redis_is_there and scopes:
         with contextlib.suppress(RedisError, OSError):
@@ -149,6 +144,10 @@ async def _read_places(services: Services, asked: Iterable[_Asked], redis_is_the
         name: places_of(scope.limits, heard, mix_of(loads[name]))
         for (name, scope), heard in zip(scopes.items(), said, strict=True)
     }
+
+
+def _load_of(route: Route, figures: Figures) -> CallLoad:
+    return call_load(route.model.provider, route.model.model_id, route.model.kind, figures)
 
 
 def _ready_of(counted: Sequence[OpenJobs], catalog: Catalog) -> dict[tuple[UUID, str], int]:

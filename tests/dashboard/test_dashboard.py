@@ -17,8 +17,8 @@ from core.settings import read_secret
 from core.signing import sign_link
 from producer.dashboard.assets import FOLDER, assets
 from producer.dashboard.board import LiveBoard
-from producer.dashboard.sampling import QueueSampling
 from producer.dashboard.jobs import LOOKS
+from producer.dashboard.sampling import QueueSampling
 from producer.dashboard.session import COOKIE
 from producer.keys import make_key
 from tests.dashboard.many import insert_many_jobs
