@@ -6,7 +6,7 @@ Nothing here is the truth of anything: forgotten, it is found out again by the n
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,13 @@ class HealthBoard:
 
         def rests(name: str, scope: str) -> dict[str, Rest]:
             return {
-                key: Rest(scope, one["kind"], one["reason"], now + timedelta(milliseconds=one["left_ms"]))
+                key: Rest(
+                    scope,
+                    one["kind"],
+                    one["reason"],
+                    now + timedelta(milliseconds=one["left_ms"]),
+                    _time(one.get("since")),
+                )
                 for key, one in found[name].items()
             }
 
@@ -105,6 +111,10 @@ class HealthBoard:
         """May I make the one call that tries a route whose breaker's rest is over?"""
         taken = await self._redis.set(f"{PREFIX}probe:{name}", "1", nx=True, px=_ms(self._rule.probe_s))
         return bool(taken)
+
+
+def _time(since_ms: float | None) -> datetime | None:
+    return None if since_ms is None else datetime.fromtimestamp(since_ms / 1000, UTC)
 
 
 def _ms(seconds: float) -> int:

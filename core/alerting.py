@@ -66,25 +66,18 @@ def changes_of(found: Sequence[Finding], alerts: Sequence[OpenAlert], kinds: Col
     return Changes([one for one in found if is_news(one)], [one for key, one in mine.items() if key not in wanted])
 
 
-class OpenSince:
-    """Since when each breaker has been open, as far as was looked."""
-
-    def __init__(self) -> None:
-        self._since: dict[str, datetime] = {}
-
-    def find(
-        self, breakers: Mapping[str, Rest], catalog: Catalog, alerts: Sequence[OpenAlert], now: datetime, most_s: float
-    ) -> list[Finding]:
-        """Those that have been open for `most_s`. What is alerted stays so until its breaker closes."""
-        self._since = {name: self._since.get(name, now) for name in breakers}
-        alerted = {one.subject for one in alerts if one.kind == BREAKER}
-        found = []
-        for name, rest in breakers.items():
-            since, subject = self._since[name], _route_subject(name, catalog)
-            if subject in alerted or (now - since).total_seconds() >= most_s:
-                message = f"no call has come through since {since:%H:%M} UTC; the last failed with {rest.kind}"
-                found.append(Finding(BREAKER, subject, f"{message}: {rest.reason}"))
-        return found
+def find_open(
+    breakers: Mapping[str, Rest], catalog: Catalog, alerts: Sequence[OpenAlert], now: datetime, most_s: float
+) -> list[Finding]:
+    """Breakers that have been open for `most_s`. What is alerted stays so until its breaker closes."""
+    alerted = {one.subject for one in alerts if one.kind == BREAKER}
+    found = []
+    for name, rest in breakers.items():
+        since, subject = rest.since or now, _route_subject(name, catalog)
+        if subject in alerted or (now - since).total_seconds() >= most_s:
+            message = f"no call has come through since {since:%H:%M} UTC; the last failed with {rest.kind}"
+            found.append(Finding(BREAKER, subject, f"{message}: {rest.reason}"))
+    return found
 
 
 def _route_subject(name: str, catalog: Catalog) -> str:

@@ -70,6 +70,7 @@ class CallFigures:
     completion_tokens_p99: int
     duration_ms_mean: float | None = None
     slot_ms_mean: float | None = None
+    tokens_mean: float | None = None
 
 
 Figures = Mapping[tuple[str, str, str], CallFigures]

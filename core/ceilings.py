@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from core.budgets import Figures
 from core.limits import Limits, Scope, route_scope
 from core.routing import Route
 
@@ -12,10 +13,26 @@ RESTS_S = 5.0  # shorter rests are over before a worker is up
 
 
 @dataclass(frozen=True, slots=True)
+class CallLoad:
+    """What a call takes on average: how long it lasts, and the tokens that count against limits."""
+
+    seconds: float
+    tokens: float
+
+
+USUAL: Mapping[str, CallLoad] = {  # while no call was measured; tokens as in `core.limits.tokens_asked`
+    "text": CallLoad(3.0, 1500.0),
+    "speech": CallLoad(6.0, 1000.0),
+    "embedding": CallLoad(0.5, 200.0),
+}
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What a provider said lately of a scope; None: nothing. `others`: calls of others who use the account."""
 
     requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
     most_at_once: int | None = None
     others: int | None = None
     rests_for_s: float = 0.0
@@ -23,8 +40,54 @@ class Said:
     @classmethod
     def of(cls, said: Mapping[str, int]) -> "Said":
         """Out of what `Limiter.look` gives."""
-        rests_for_s = said.get("rests_for_ms", 0) / 1000
-        return cls(said.get("requests_per_minute"), said.get("most_at_once"), said.get("used_by_others"), rests_for_s)
+        return cls(
+            said.get("requests_per_minute"),
+            said.get("tokens_per_minute"),
+            said.get("most_at_once"),
+            said.get("used_by_others"),
+            said.get("rests_for_ms", 0) / 1000,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Calls that a scope lets run at once, and what says so: `concurrency requests_per_minute tokens_per_minute rest`;
+    None where nothing limits them."""
+
+    most: float = math.inf
+    by: str | None = None
+
+
+def call_load(provider: str, model: str, kind: str, figures: Figures) -> CallLoad:
+    """By what was measured of the model, else of all of the kind, else as calls usually are."""
+    usual, one = USUAL.get(kind, USUAL["text"]), figures.get((provider, model, kind))
+
+    def measured(name: str) -> float | None:
+        found: float | None = getattr(one, name, None)
+        return mean_of_kind(name, kind, figures) if found is None else found
+
+    duration_ms, tokens = measured("duration_ms_mean"), measured("tokens_mean")
+    return CallLoad(
+        usual.seconds if duration_ms is None else duration_ms / 1000, usual.tokens if tokens is None else tokens
+    )
+
+
+def mean_of_kind(name: str, kind: str, figures: Figures) -> float | None:
+    """Of one of the figures, over all calls of a kind. None: nothing was measured."""
+    alike = [(one.calls, getattr(one, name)) for one in figures.values() if one.kind == kind]
+    measured = [(calls, found) for calls, found in alike if found is not None]
+    total = sum(calls for calls, _ in measured)
+    return sum(calls * found for calls, found in measured) / total if total else None
+
+
+def mix_of(loads: Iterable[tuple[CallLoad, float]]) -> CallLoad:
+    """The average call of several sorts, with how much there is of each."""
+    weighed = list(loads)
+    total = sum(weight for _, weight in weighed)
+    return CallLoad(
+        sum(one.seconds * weight for one, weight in weighed) / total,
+        sum(one.tokens * weight for one, weight in weighed) / total,
+    )
 
 
 def scopes_of(route: Route, providers: Mapping[str, Any]) -> tuple[Scope, Scope, Scope]:
@@ -37,30 +100,33 @@ def scopes_of(route: Route, providers: Mapping[str, Any]) -> tuple[Scope, Scope,
     )
 
 
-def places_of(limits: Limits, said: Said, call_s: float) -> float:
-    """Calls that a scope lets run at once. So many requests a minute keep those going that begin while one lasts."""
+def places_of(limits: Limits, said: Said, call: CallLoad) -> Places:
+    """So many requests a minute keep those going that begin while one lasts; so many tokens a minute let so many begin
+    as use them. One can always run: who is heavier than the limit has an empty minute to itself."""
     if said.rests_for_s > RESTS_S:
-        return 0.0
+        return Places(0.0, "rest")
+    found = [Places()]
     alone = None if said.most_at_once is None else max(0, said.most_at_once - (said.others or 0))
-    rates = (limits.requests_per_minute, said.requests_per_minute)
-    by_rate = (max(1, math.ceil(rate / 60 * call_s)) for rate in rates if rate is not None)
-    return min([math.inf, *(one for one in (limits.concurrency, alone) if one is not None), *by_rate])
+    found += [Places(float(one), "concurrency") for one in (limits.concurrency, alone) if one is not None]
+    for name, each in (("requests_per_minute", 1.0), ("tokens_per_minute", call.tokens)):
+        for rate in (getattr(limits, name), getattr(said, name)):
+            if rate is not None and each >= 1:
+                found.append(Places(float(max(1, math.ceil(rate / each / 60 * call.seconds))), name))
+    return min(found, key=lambda one: one.most)
 
 
-def ceiling_of(routes: Iterable[Route], providers: Mapping[str, Any], places: Mapping[str, float]) -> float:
+def ceiling_of(routes: Iterable[Route], providers: Mapping[str, Any], places: Mapping[str, Places]) -> float:
     """Of work that may take any of these routes: an endpoint has what its routes have together, a provider what its
     endpoints have, each within its own limit. `places` by scope; infinite without a limit."""
     by_provider: dict[str, dict[str, set[str]]] = {}
     for route in routes:
         provider, endpoint, own = (scope.name for scope in scopes_of(route, providers))
         by_provider.setdefault(provider, {}).setdefault(endpoint, set()).add(own)
+
+    def most(scope: str) -> float:
+        return places.get(scope, Places()).most
+
     return sum(
-        min(
-            places.get(provider, math.inf),
-            sum(
-                min(places.get(endpoint, math.inf), sum(places.get(one, math.inf) for one in own))
-                for endpoint, own in endpoints.items()
-            ),
-        )
+        min(most(provider), sum(min(most(endpoint), sum(map(most, own))) for endpoint, own in endpoints.items()))
         for provider, endpoints in by_provider.items()
     )

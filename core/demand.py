@@ -50,7 +50,7 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Work:
     """Jobs that ask for the same. `service_s`: what one holds a slot for. `ceiling`: how many of them the limits of
-    their providers let run at once."""
+    their providers let run at once. `call_tokens`: what one of their calls counts as there."""
 
     kind: str
     model: str
@@ -58,6 +58,7 @@ class Work:
     running: float
     service_s: float
     ceiling: float = NO_CEILING
+    call_tokens: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,12 +41,13 @@ class BreakerRule:
 @dataclass(frozen=True, slots=True)
 class Rest:
     """A route that is not to be called. `scope` is that of a `Blame`, `kind` that of the error that began it. A
-    breaker's rest that is over admits one probe."""
+    breaker's rest that is over admits one probe; `since` is when it opened, by the clock of Redis."""
 
     scope: str
     kind: str
     reason: str
     until: datetime
+    since: datetime | None = None
 
     def is_over(self, now: datetime) -> bool:
         return self.until <= now

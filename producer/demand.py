@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from broker.fleet import Fleet
 from broker.queue import POOLS, pool_of
+from core.ceilings import Places
 from core.demand import Demand, Load, Rule, Worker, demand_of, workers_of
 from core.forecast import Came, Past, forecast_per_s, needed_quarters
 from core.ids import first_id_at
@@ -25,12 +26,13 @@ PATIENCE_S = 1.0
 
 @dataclass(frozen=True, slots=True)
 class PoolDemand:
-    """`workers`: how many have the slots. `takers`: those that take its jobs now."""
+    """`workers`: how many have the slots. `takers`: those that take its jobs now. `limits`: by scope."""
 
     demand: Demand
     workers: int
     load: Load
     takers: Sequence[Worker]
+    limits: Mapping[str, Places]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,8 @@ async def read_demand(services: Services, now: datetime, slots_per_worker: int |
     for pool in POOLS:
         load = _load_of(services, pool, works[pool], arrivals, fleet, expected)
         demand, takers = demand_of(load, rule), [one for one in seen if pool in one.pools]
-        pools[pool] = PoolDemand(demand, workers_of(demand.slots, takers, slots, rule), load, takers)
+        workers = workers_of(demand.slots, takers, slots, rule)
+        pools[pool] = PoolDemand(demand, workers, load, takers, works[pool].limits)
     together = sum(one.demand.slots for one in pools.values())
     return FleetDemand(now, rule, slots, pools, together, workers_of(together, seen, slots, rule), fleet)
 
@@ -144,6 +147,7 @@ def _present_pool(one: PoolDemand, rule: Rule) -> dict[str, Any]:
         "service_s": round(load.service_s, 4),
         "forecast_per_s": None if load.forecast_per_s is None else round(load.forecast_per_s, 4),
         "ceiling": _bounded(load.ceiling),
+        "limits": {scope: {"places": places.most, "by": places.by} for scope, places in one.limits.items()},
         "busy_ago_s": None if load.busy_ago_s is None else _bounded(load.busy_ago_s),
         "live_workers": len(one.takers),
         "full_workers": sum(taker.lag_ms > rule.full_lag_ms for taker in one.takers),

@@ -2,7 +2,7 @@
 
 import contextlib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,7 +12,18 @@ from redis.exceptions import RedisError
 from broker.queue import POOLS, pool_of
 from core.budgets import Figures
 from core.catalog import Catalog
-from core.ceilings import Said, ceiling_of, places_of, scopes_of
+from core.ceilings import (
+    USUAL,
+    CallLoad,
+    Places,
+    Said,
+    call_load,
+    ceiling_of,
+    mean_of_kind,
+    mix_of,
+    places_of,
+    scopes_of,
+)
 from core.demand import NO_CEILING, Work
 from core.errors import UnknownModel
 from core.health import Health
@@ -24,7 +35,6 @@ from producer.quoting import read_health
 from sql.demand import AskedModel, OpenJobs, sample_demand
 
 SAMPLED = 300
-USUAL_S: Mapping[str, float] = {"text": 3.0, "speech": 6.0, "embedding": 0.5}  # while no call was measured
 _CONTENT: Mapping[str, Mapping[str, Any]] = {
     "text": {"prompt": "x"},
     "speech": {"input": "x"},
@@ -34,10 +44,11 @@ _CONTENT: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class OpenWork:
-    """Of a pool. `ceiling`: of all of it together."""
+    """Of a pool. `ceiling`: of all of it together, by the `limits` of scopes."""
 
     work: tuple[Work, ...] = ()
     ceiling: float = NO_CEILING
+    limits: Mapping[str, Places] = field(default_factory=dict)
     oldest_wait_s: float = 0.0
 
 
@@ -57,7 +68,7 @@ async def read_open_work(services: Services, now: datetime, *, redis_is_there: b
     ready = _ready_of(counted, catalog)
     health = await read_health(services) if redis_is_there else Health()
     asked = [_ask(services.catalog.router, one, health, now) for one in await _sample(services, now, ready)]
-    places = await _read_places(services, [route for one in asked for route in one.routes], redis_is_there)
+    places = await _read_places(services, asked, redis_is_there)
     counts = _spread([one.row for one in asked], ready)
     found = {}
     for pool in POOLS:
@@ -65,6 +76,7 @@ async def read_open_work(services: Services, now: datetime, *, redis_is_there: b
         found[pool] = OpenWork(
             work=tuple(_work_of(one, count, catalog, places, figures) for one, count in here),
             ceiling=_together([one for one, _ in here], catalog, places),
+            limits=_limits([one for one, _ in here], catalog, places),
             oldest_wait_s=max(
                 (
                     one.oldest_wait_s or 0.0
@@ -96,11 +108,12 @@ def _spread(rows: Sequence[AskedModel], ready: Mapping[tuple[UUID, str], int]) -
     return [wanted.get(one.kind, 0) * one.ready / sampled[one.kind] if sampled[one.kind] else 0.0 for one in rows]
 
 
-def _work_of(asked: _Asked, ready: float, catalog: Catalog, places: Mapping[str, float], figures: Figures) -> Work:
+def _work_of(asked: _Asked, ready: float, catalog: Catalog, places: Mapping[str, Places], figures: Figures) -> Work:
     row = asked.row
     ceiling = ceiling_of(asked.routes, catalog.providers, places) if asked.routes else NO_CEILING
     service_s = service_s_of(row.kind, asked.routes, figures)
-    return Work(row.kind, row.model, ready, row.running, service_s, 0.0 if asked.rests else ceiling)
+    tokens = round(_load_of(asked.routes[0], figures).tokens, 1) if asked.routes else None
+    return Work(row.kind, row.model, ready, row.running, service_s, 0.0 if asked.rests else ceiling, tokens)
 
 
 def _ask(router: Router, row: AskedModel, health: Health, now: datetime) -> _Asked:
@@ -112,24 +125,29 @@ def _ask(router: Router, row: AskedModel, health: Health, now: datetime) -> _Ask
     return _Asked(row, plan.routes, rests=not plan.routes and bool(plan.resting))
 
 
-async def _read_places(services: Services, routes: Iterable[Route], redis_is_there: bool) -> Mapping[str, float]:
+async def _read_places(services: Services, asked: Iterable[_Asked], redis_is_there: bool) -> Mapping[str, Places]:
     """By scope: how many calls may run at once. Without a word of Redis, what the tables say."""
     catalog, figures = services.catalog.current, services.figures.current
-    scopes: dict[str, tuple[Scope, float]] = {}
-    for route in routes:
-        measured = figures.get((route.model.provider, route.model.model_id, route.model.kind))
-        call_s = (measured.duration_ms_mean if measured else None) or 1000 * USUAL_S.get(route.model.kind, 3.0)
-        for scope in scopes_of(route, catalog.providers):
-            scopes.setdefault(scope.name, (scope, call_s / 1000))
+    scopes: dict[str, Scope] = {}
+    loads: dict[str, list[tuple[CallLoad, float]]] = {}
+    for one in asked:
+        for route in one.routes:
+            load, jobs = _load_of(route, figures), one.row.ready + one.row.running
+            for scope in scopes_of(route, catalog.providers):
+                scopes[scope.name] = scope
+                loads.setdefault(scope.name, []).append((load, jobs))
     said = [Said()] * len(scopes)
     if redis_is_there and scopes:
         with contextlib.suppress(RedisError, OSError):
-            held = await services.limiter.look([scope for scope, _ in scopes.values()])
-            said = [Said.of(one["said"]) for one in held]
+            said = [Said.of(one["said"]) for one in await services.limiter.look(list(scopes.values()))]
     return {
-        name: places_of(scope.limits, heard, call_s)
-        for (name, (scope, call_s)), heard in zip(scopes.items(), said, strict=True)
+        name: places_of(scope.limits, heard, mix_of(loads[name]))
+        for (name, scope), heard in zip(scopes.items(), said, strict=True)
     }
+
+
+def _load_of(route: Route, figures: Figures) -> CallLoad:
+    return call_load(route.model.provider, route.model.model_id, route.model.kind, figures)
 
 
 def _ready_of(counted: Sequence[OpenJobs], catalog: Catalog) -> dict[tuple[UUID, str], int]:
@@ -149,11 +167,17 @@ def _ready_of(counted: Sequence[OpenJobs], catalog: Catalog) -> dict[tuple[UUID,
     return found
 
 
-def _together(asked: Sequence[_Asked], catalog: Catalog, places: Mapping[str, float]) -> float:
+def _together(asked: Sequence[_Asked], catalog: Catalog, places: Mapping[str, Places]) -> float:
     """What all of it may run at once. Work whose routes are not known bounds nothing, and no work neither."""
     if not asked or any(not one.routes and not one.rests for one in asked):
         return NO_CEILING
     return ceiling_of([route for one in asked for route in one.routes], catalog.providers, places)
+
+
+def _limits(asked: Sequence[_Asked], catalog: Catalog, places: Mapping[str, Places]) -> Mapping[str, Places]:
+    """Those that bound it somewhere, by scope."""
+    scopes = {scope.name for one in asked for route in one.routes for scope in scopes_of(route, catalog.providers)}
+    return {name: places[name] for name in sorted(scopes) if places[name].by is not None}
 
 
 def service_s_of(kind: str, routes: Sequence[Route], figures: Figures) -> float:
@@ -161,6 +185,5 @@ def service_s_of(kind: str, routes: Sequence[Route], figures: Figures) -> float:
     first = figures.get((routes[0].model.provider, routes[0].model.model_id, kind)) if routes else None
     if first is not None and first.slot_ms_mean is not None:
         return first.slot_ms_mean / 1000
-    alike = [(one.calls, one.slot_ms_mean) for one in figures.values() if one.kind == kind and one.slot_ms_mean]
-    calls = sum(count for count, _ in alike)
-    return sum(count * ms for count, ms in alike) / calls / 1000 if calls else USUAL_S.get(kind, 3.0)
+    alike = mean_of_kind("slot_ms_mean", kind, figures)
+    return USUAL.get(kind, USUAL["text"]).seconds if alike is None else alike / 1000

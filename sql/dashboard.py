@@ -17,10 +17,15 @@ class Newest:
     batch: UUID | None
 
 
-async def find_operator_key(db: Executor, key_id: UUID, now: datetime | None) -> str | None:
-    """The prefix of an operator's key in force."""
-    prefix: str | None = await db.fetchval(statement("find_operator_key"), key_id, now)
+async def find_session_key(db: Executor, key_id: UUID, session_id: UUID, now: datetime | None) -> str | None:
+    """The prefix of a session's key. None: it is no operator's key in force, or somebody signed out."""
+    prefix: str | None = await db.fetchval(statement("find_session_key"), key_id, session_id, now)
     return prefix
+
+
+async def end_session(db: Executor, session_id: UUID, expires_at: datetime, now: datetime | None) -> None:
+    """From now on nobody looks with it; those that have expired meanwhile are forgotten."""
+    await db.execute(statement("end_session"), session_id, expires_at, now)
 
 
 async def record_queue_sample(
@@ -60,10 +65,21 @@ async def list_jobs(
     batch_id: UUID | None,
     asked: str | None,
     limit: int,
+    looks: int,
 ) -> list[dict[str, Any]]:
-    """A page of jobs of all projects, the newest first. `asked`: the model or alias that the request names."""
-    rows = await db.fetch(statement("list_jobs"), before, project_id, states, kind, batch_id, asked, limit)
+    """A page of jobs of all projects, the newest first. `asked`: the model or alias that the request names. No index
+    knows `kind` and `asked`: among the newest `looks` they are looked for."""
+    rows = await db.fetch(statement("list_jobs"), before, project_id, states, kind, batch_id, asked, limit, looks)
     return [dict(row) for row in rows]
+
+
+async def find_list_end(
+    db: Executor, before: UUID | None, project_id: UUID | None, states: Sequence[str] | None, batch_id: UUID | None,
+    looks: int,
+) -> UUID | None:  # fmt: skip
+    """The last job that `list_jobs` looked at when it had to look at so many; None: there are fewer."""
+    found: UUID | None = await db.fetchval(statement("find_list_end"), before, project_id, states, batch_id, looks)
+    return found
 
 
 async def list_batches(

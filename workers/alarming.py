@@ -12,9 +12,9 @@ from core.alerting import (
     Changes,
     LateJobs,
     OpenAlert,
-    OpenSince,
     changes_of,
     find_late,
+    find_open,
     find_retiring,
     old_letters,
     over_credentials,
@@ -51,12 +51,10 @@ class AlertWatch:
         self._figures = figures
         self._settings = settings
         self._owner = owner
-        self._breakers = OpenSince()
 
     async def step(self, now: datetime | None = None) -> None:
         """`now` is for tests."""
         if not await self._queue.take_duty("alerts", self._owner, _DUTY_S):
-            self._breakers = OpenSince()
             return
         now, catalog = now or utc_now(), self._catalog.current
         alerts = [
@@ -65,7 +63,7 @@ class AlertWatch:
         ]
         board = await self._board.read(now)
         settings = self._settings
-        found = self._breakers.find(board.breakers, catalog, alerts, now, settings.alert_breaker_s)
+        found = find_open(board.breakers, catalog, alerts, now, settings.alert_breaker_s)
         found += find_late(await self._late(now), settings.alert_wait_s)
         called = {(one.provider, one.model) for one in self._figures.current.values()}
         found += find_retiring(catalog, called, now)

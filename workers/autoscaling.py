@@ -40,13 +40,17 @@ class Heard:
 class Autoscaler:
     """`start`, then `step` once a second, then `stop`."""
 
-    def __init__(self, url: str, key: str | None, pools: Sequence[str], slots: int, bounds: Bounds) -> None:
+    def __init__(
+        self, url: str, key: str | None, pools: Sequence[str], slots: int, bounds: Bounds, log_form: str
+    ) -> None:
         self._request = urllib.request.Request(  # noqa: S310  the operator's own address
             f"{url}/v1/autoscaling?slots_per_worker={slots}", headers={"x-api-key": key} if key else {}
         )
         self._pools = pools
         self._bounds = bounds
         given = {"FACTORY_WORKER_POOLS": ",".join(pools), "FACTORY_WORKER_SLOTS": str(slots)}
+        if log_form == "auto" and sys.stderr.isatty():  # what they say comes through us
+            given["FACTORY_LOG_FORMAT"] = "console"
         self._processes = WorkerProcesses(python_program("workers"), child_environment(**given))
         self._asked: tuple[Asked, ...] = ()
         self._target = bounds.least
@@ -121,7 +125,8 @@ def main() -> int:
     stopping = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopping.set())
-    autoscaler = Autoscaler(given.url.rstrip("/"), settings.api_key, pools, given.slots, bounds)
+    url = given.url.rstrip("/")
+    autoscaler = Autoscaler(url, settings.api_key, pools, given.slots, bounds, settings.log_format)
     log.info("autoscaler starting", pools=pools, least=bounds.least, most=bounds.most, slots=given.slots)
     autoscaler.start()
     pause_s = EVERY_S

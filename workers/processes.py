@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from core.logging import get_logger
 from core.scaling import restart_after_s
+from workers.last_words import LastWords
 
 QUICK_S = 5.0
 STARTING_S = 20.0  # who has said nothing for so long is not waited for
@@ -23,6 +24,7 @@ class Member:
 
     process: "subprocess.Popen[bytes]"
     started_s: float
+    words: LastWords
     leaving: bool = False
     told: bool = False
 
@@ -61,7 +63,14 @@ class WorkerProcesses:
             self._crashes = self._crashes + 1 if now_s - one.started_s < QUICK_S else 1
             pause_s = restart_after_s(self._crashes)
             self._rests_until_s = now_s + pause_s
-            log.warning("worker ended", worker_pid=one.process.pid, code=one.process.returncode, another_in_s=pause_s)
+            log.warning(
+                "worker ended",
+                worker_pid=one.process.pid,
+                code=one.process.returncode,
+                lived_s=round(now_s - one.started_s, 1),
+                another_in_s=pause_s,
+                last_words=one.words.read(),
+            )
 
     def resize(self, target: int, most: int, now_s: float, busy: Mapping[int, int]) -> None:
         """Towards so many; those that are still leaving count against `most`. `busy`: jobs of those that are up, by
@@ -87,10 +96,14 @@ class WorkerProcesses:
             _tell(one, signal.SIGTERM)
         for one in self._members:
             one.process.wait()
+            one.words.read()
 
     def _start(self, now_s: float) -> None:
-        process = subprocess.Popen(self._command, env=self._environment, stdin=subprocess.DEVNULL)
-        self._members.append(Member(process, now_s))
+        process = subprocess.Popen(
+            self._command, env=self._environment, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
+        assert process.stderr is not None
+        self._members.append(Member(process, now_s, LastWords(process.stderr)))
         log.info("worker started", worker_pid=process.pid)
 
 

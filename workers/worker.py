@@ -1,22 +1,32 @@
 """The arq worker, out of our settings."""
 
+import asyncio
 import contextlib
+import time
 from typing import Any
 
 import structlog
+from arq.connections import ArqRedis
 from arq.worker import func
+from redis.exceptions import RedisError
 
 from adapters.registry import HANDLERS
 from broker.connection import PAYLOAD_LIFE_MS, QUEUE, deserialize, redis_settings, serialize
 from core.clock import utc_now
 from core.configuration_faults import find_faults
+from core.errors import ConfigurationError
 from core.logging import get_logger, set_up_logging
 from core.request import Kind
 from core.settings import Settings, has_provider_keys, require_urls
-from workers.services import open_worker_services
+from sql.patience import GONE
+from workers.services import WorkerServices, open_worker_services
 from workers.story import run_job
 
+START_PATIENCE_S = 60.0
+PAUSE_S = 0.5
 MARGIN_S = 5  # arq's own timeout stands behind ours, which puts the job back in good order
+_PASSING = (*GONE, RedisError)
+log = get_logger(__name__)
 
 
 def worker_options(settings: Settings) -> dict[str, Any]:
@@ -28,9 +38,8 @@ def worker_options(settings: Settings) -> dict[str, Any]:
         if not structlog.is_configured():
             set_up_logging(settings.log_level, settings.log_format, program="worker")
         stack = contextlib.AsyncExitStack()
-        services = await stack.enter_async_context(open_worker_services(settings, ctx["redis"]))
+        services = await _open_patiently(stack, settings, ctx["redis"])
         ctx.update(services=services, stack=stack)
-        log = get_logger(__name__)
         log.info("worker ready", slots=settings.worker_slots, catalog_version=services.catalog.current.version)
         if services.emulator_url is not None:
             log.info("no provider key is set: shipped endpoints are emulated", url=services.emulator_url)
@@ -61,3 +70,18 @@ def worker_options(settings: Settings) -> dict[str, Any]:
         "job_deserializer": deserialize,
         "log_results": False,
     }
+
+
+async def _open_patiently(stack: contextlib.AsyncExitStack, settings: Settings, redis: ArqRedis) -> WorkerServices:
+    """A server that is full, slow or restarting is waited for: to end and be started again would take more of what
+    there is too little of. Raises what is wrong with the configuration at once."""
+    until = time.monotonic() + START_PATIENCE_S
+    while True:
+        try:
+            return await stack.enter_async_context(open_worker_services(settings, redis))
+        except (ConfigurationError, *_PASSING) as error:
+            cause = error.__cause__ if isinstance(error, ConfigurationError) else error
+            if not isinstance(cause, _PASSING) or time.monotonic() > until:
+                raise
+            log.warning("waiting for a server", error=f"{type(error).__name__}: {error}"[:300])
+        await asyncio.sleep(PAUSE_S)

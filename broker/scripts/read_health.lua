@@ -2,7 +2,8 @@
 --
 -- KEYS  1 breakers  2 rests  3 credentials
 -- ARGV  prefix, minutes of latencies, base of their buckets, how long the medians may be reused (ms)
--- Gives JSON: breakers, rests, credentials (each by name: left_ms, kind, reason) and latency_ms (by model).
+-- Gives JSON: breakers, rests, credentials (each by name: left_ms, kind, reason, and of breakers since, in ms of this
+-- server's clock) and latency_ms (by model).
 local prefix, minutes, base = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
@@ -16,7 +17,7 @@ local function read(number)
     if forgotten_after[number] and left < -forgotten_after[number] then
       redis.call('HDEL', KEYS[number], entries[at])
     else
-      found[entries[at]] = { left_ms = left, kind = entry.kind, reason = entry.reason }
+      found[entries[at]] = { left_ms = left, kind = entry.kind, reason = entry.reason, since = entry.since }
     end
   end
   return found

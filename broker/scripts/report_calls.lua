@@ -12,9 +12,9 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local opened, closed = {}, {}
 
-local function open(name, streak, kind, reason)
+local function open(name, streak, kind, reason, since)
   local ms = math.min(longest, rest * 2 ^ streak)
-  local entry = { ['until'] = now + ms, streak = streak, kind = kind, reason = reason }
+  local entry = { ['until'] = now + ms, streak = streak, kind = kind, reason = reason, since = since }
   redis.call('HSET', KEYS[1], name, cjson.encode(entry))
   redis.call('DEL', prefix .. 'calls:' .. name, prefix .. 'probe:' .. name)
   opened[#opened + 1] = name
@@ -42,10 +42,10 @@ for _ = 1, tonumber(ARGV[8]) do
   if not entry then
     local failed, total, row = count(name, answers, failures)
     local many = failed >= least and failed / total >= share
-    if failures > 0 and (many or row >= least) then open(name, 0, kind, reason) end
+    if failures > 0 and (many or row >= least) then open(name, 0, kind, reason, now) end
   elseif entry['until'] <= now then
     if failures > 0 then
-      open(name, entry.streak + 1, kind, reason)
+      open(name, entry.streak + 1, kind, reason, entry.since or now)
     elseif answers > 0 then
       redis.call('HDEL', KEYS[1], name)
       redis.call('DEL', prefix .. 'probe:' .. name)

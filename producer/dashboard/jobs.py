@@ -20,11 +20,12 @@ from producer.reading import read_job_with_calls
 from producer.submit import Caller
 from sql.access import find_project, read_batch_owner, read_job_owner
 from sql.batches import read_batch
-from sql.dashboard import list_batch_nodes, list_batches, list_jobs
+from sql.dashboard import find_list_end, list_batch_nodes, list_batches, list_jobs
 from sql.reading import read_job
 from sql.usage import plan_report
 
 PAGE = 50
+LOOKS = 50_000
 MOST_NODES = 300
 router = APIRouter()
 Before = Annotated[UUID | None, Query(description="`next` of the page before")]
@@ -57,19 +58,23 @@ async def jobs(
     model: str | None = None,
     before: Before = None,
 ) -> Response:
-    """A page of jobs, the newest first, without what they were asked and answered."""
+    """A page of jobs, the newest first, without what they were asked and answered. One that is not full may have a
+    `next` all the same: kind and model are looked for among so many jobs at a time."""
     owner = await _project_id(services, project)
     async with services.database.acquire() as connection, connection.transaction(readonly=True):
         await plan_report(connection)
         rows = await list_jobs(
-            connection, before, owner, state, kind.value if kind else None, batch, model or None, PAGE + 1
+            connection, before, owner, state, kind.value if kind else None, batch, model or None, PAGE + 1, LOOKS
         )
-    return _page(rows)
+        end = None
+        if len(rows) <= PAGE and (kind or model):
+            end = await find_list_end(connection, before, owner, state, batch, LOOKS)
+    return _page(rows, end)
 
 
-def _page(rows: list[dict[str, Any]]) -> Response:
+def _page(rows: list[dict[str, Any]], end: UUID | None = None) -> Response:
     page = rows[:PAGE]
-    return shown({"data": page, "next": page[-1]["id"] if len(rows) > PAGE else None})
+    return shown({"data": page, "next": page[-1]["id"] if len(rows) > PAGE else end})
 
 
 @router.get("/jobs/{job_id}")

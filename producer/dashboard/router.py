@@ -21,7 +21,7 @@ from producer.dashboard.board import LiveBoard
 from producer.dashboard.session import (
     COOKIE,
     ViewerOf,
-    end_session,
+    drop_session,
     keep_session,
     open_session,
     read_session,
@@ -74,10 +74,11 @@ async def sign_in(request: Request, services: ServicesOf) -> Response:
 
 
 @router.delete("/dashboard/session")
-async def sign_out(request: Request) -> Response:
+async def sign_out(request: Request, services: ServicesOf) -> Response:
+    """In this browser, and for every copy of its cookie."""
     refuse_foreign_pages(request)
     response = Response(status_code=204)
-    end_session(response)
+    await drop_session(services, request.cookies.get(COOKIE, ""), response, utc_now())
     return response
 
 

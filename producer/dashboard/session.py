@@ -1,13 +1,15 @@
 """Who looks at the dashboard: an operator's key, exchanged once for a signed cookie that no script can read.
 
-The cookie names the key, not its secret, and Postgres is asked every time, so that a revocation holds at once.
+The cookie names the key, not its secret, and Postgres is asked every time, so that a revocation and a sign-out hold at
+once, for every copy of the cookie.
 """
 
 import asyncio
-from datetime import datetime, timedelta
+import contextlib
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import Depends, Request
 from fastapi.responses import Response
@@ -19,13 +21,12 @@ from core.signing import check_link, sign_link
 from producer.api.access import Operator, services_of
 from producer.composition import Services
 from sql.access import hash_key, touch_api_key
-from sql.dashboard import find_operator_key
+from sql.dashboard import end_session, find_session_key
 
 COOKIE = "factory_session"
 LIFE = timedelta(hours=12)
 HEADER = "x-dashboard"
 OWN = frozenset({"same-origin", "none"})
-_WHAT = "dashboard"
 
 
 async def open_session(services: Services, key: str, now: datetime) -> str:
@@ -37,25 +38,36 @@ async def open_session(services: Services, key: str, now: datetime) -> str:
         raise Forbidden("this is a project's key; the dashboard opens with an operator's")
     await touch_api_key(services.database, found.id)
     secret = await asyncio.to_thread(read_secret, services.settings)
-    link = sign_link(secret, found.id, _WHAT, now + LIFE)
+    session_id = uuid4()
+    link = sign_link(secret, found.id, _what(session_id), now + LIFE)
     expires, signature = (part.partition("=")[2] for part in link.split("&"))
-    return f"{found.id}.{expires}.{signature}"
+    return f"{found.id}.{session_id}.{expires}.{signature}"
 
 
 async def read_session(services: Services, cookie: str, now: datetime) -> Operator:
     """Whose it is. Raises Unauthenticated."""
+    key_id, session_id, _ = await _check(services, cookie, now)
+    prefix = await find_session_key(services.database, key_id, session_id, None)
+    if prefix is None:
+        raise Unauthenticated("somebody signed out of this session, or its key was revoked or has expired")
+    return Operator(f"dashboard {prefix}")
+
+
+async def _check(services: Services, cookie: str, now: datetime) -> tuple[UUID, UUID, datetime]:
+    """Of a cookie that was made here: the key, the session, and until when it holds. Raises Unauthenticated."""
     try:
-        named, expires, signature = cookie.split(".")
-        key_id = UUID(named)
+        key, session, expires, signature = cookie.split(".")
+        key_id, session_id = UUID(key), UUID(session)
     except ValueError:
         raise Unauthenticated("sign in with an operator's key") from None
     secret = await asyncio.to_thread(read_secret, services.settings)
-    if check_link(secret, key_id, _WHAT, expires, signature, now) is not None:
+    if check_link(secret, key_id, _what(session_id), expires, signature, now) is not None:
         raise Unauthenticated("this session is over; sign in again")
-    prefix = await find_operator_key(services.database, key_id, None)
-    if prefix is None:
-        raise Unauthenticated("the key of this session was revoked or has expired")
-    return Operator(f"dashboard {prefix}")
+    return key_id, session_id, datetime.fromtimestamp(int(expires), UTC)
+
+
+def _what(session_id: UUID) -> str:
+    return f"dashboard {session_id}"
 
 
 def keep_session(request: Request, response: Response, value: str) -> None:
@@ -66,7 +78,11 @@ def keep_session(request: Request, response: Response, value: str) -> None:
     )
 
 
-def end_session(response: Response) -> None:
+async def drop_session(services: Services, cookie: str, response: Response, now: datetime) -> None:
+    """The cookie goes, and its value opens nothing any more."""
+    with contextlib.suppress(Unauthenticated):
+        _, session_id, expires_at = await _check(services, cookie, now)
+        await end_session(services.database, session_id, expires_at, None)
     response.delete_cookie(COOKIE, httponly=True, samesite="strict")
 
 

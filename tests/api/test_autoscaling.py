@@ -24,8 +24,17 @@ from producer.submit import Caller
 from sql.access import find_project
 from tests.house import Factory
 from workers.arrivals import ArrivalCounting
+from workers.measuring import CallMeasuring
 
 SPEAKER = "eleven_multilingual_v2:JBFqnCBsd6RMkjVDRZzb"
+
+CALLS = """
+INSERT INTO factory.calls
+    (id, job_id, project_id, kind, alias, attempt, fence, provider, model, started_at, duration_ms, outcome, usage)
+SELECT factory.new_id(), $1, $2, 'text', 'gpt-6-luna', number, 1, 'openai', 'gpt-6-luna', now(), 20000, 'ok',
+    jsonb_build_object('prompt_tokens', 100 * number, 'completion_tokens', 300, 'total_tokens', 100 * number + 300)
+FROM generate_series(1, 3) AS number
+"""
 
 
 class Office:
@@ -50,10 +59,10 @@ class Office:
         found: dict[str, Any] = answer.json()
         return found
 
-    async def measured(self, model: str, kind: str, provider: str, slot_ms: float) -> None:
+    async def measured(self, model: str, kind: str, provider: str, slot_ms: float, tokens: float | None = None) -> None:
         await self.services.database.execute(
-            "INSERT INTO factory.call_figures VALUES ($1, $2, $3, 50, 10, 20, now(), $4, $4)",
-            provider, model, kind, slot_ms,
+            "INSERT INTO factory.call_figures VALUES ($1, $2, $3, 50, 10, 20, now(), $4, $4, $5)",
+            provider, model, kind, slot_ms, tokens,
         )  # fmt: skip
         await self.services.figures.step()
 
@@ -76,7 +85,7 @@ async def test_the_number_and_every_figure_behind_it(office: Office) -> None:
     idle = await office.demand()
     assert (idle["slots"], idle["workers"]) == (0, 0), "nothing ran here yet"
     assert idle["pools"]["text"]["reason"] == "idle"
-    await office.measured("gpt-6-luna", "text", "openai", 2000)
+    await office.measured("gpt-6-luna", "text", "openai", 2000, 1200)
     ids = await office.submit(105, model="gpt-6-luna")
     await office.start(ids[:5])
     await office.submit(1, model="gpt-6-luna", run_at="2099-01-01T00:00:00Z")
@@ -87,8 +96,10 @@ async def test_the_number_and_every_figure_behind_it(office: Office) -> None:
     assert text["arrivals_per_s"] == pytest.approx(106 / 60, abs=1e-3)
     assert (text["slots"], text["workers"]) == (25, 3)
     assert text["work"] == [
-        {"kind": "text", "model": "gpt-6-luna", "ready": 100, "running": 5, "service_s": 2.0, "ceiling": None}
-    ]
+        {"kind": "text", "model": "gpt-6-luna", "ready": 100, "running": 5, "service_s": 2.0, "ceiling": None,
+         "call_tokens": 1200.0}
+    ]  # fmt: skip
+    assert text["limits"] == {}
     assert found["pools"]["speech"]["slots"] == 0
     assert (found["slots"], found["workers"], found["slots_per_worker"]) == (25, 3, 10)
     await office.services.database.execute("UPDATE factory.jobs SET queued_at = queued_at - interval '20 s'")
@@ -148,6 +159,7 @@ async def test_speech_at_its_providers_limit_asks_for_no_workers_that_could_only
     await services.catalog.step()
     bound = (await office.demand(slots_per_worker=5))["pools"]["speech"]
     assert (bound["ceiling"], bound["slots"], bound["workers"]) == (5, 5, 1)
+    assert bound["limits"] == {"provider:elevenlabs": {"places": 5, "by": "concurrency"}}
     assert "limits leave room for 5" in bound["reason"]
     await office.start(ids[:5])
     full = (await office.demand(slots_per_worker=5))["pools"]["speech"]
@@ -157,6 +169,33 @@ async def test_speech_at_its_providers_limit_asks_for_no_workers_that_could_only
     assert both["pools"]["speech"]["slots"] == 5
     assert both["pools"]["text"]["slots"] > 5
     assert both["slots"] == sum(one["slots"] for one in both["pools"].values())
+
+
+async def test_tokens_a_minute_are_places_by_what_calls_were_measured_to_use(office: Office) -> None:
+    services, database = office.services, office.services.database
+
+    async def limited(tokens_per_minute: int) -> dict[str, Any]:
+        await database.execute(
+            "UPDATE factory.providers SET limits = jsonb_build_object('tokens_per_minute', $1::integer) "
+            "WHERE id = 'openai'",
+            tokens_per_minute,
+        )
+        await services.catalog.step()
+        found: dict[str, Any] = (await office.demand(slots_per_worker=5))["pools"]["text"]
+        return found
+
+    ids = await office.submit(80, model="gpt-6-luna")
+    guessed = await limited(60_000)
+    assert (guessed["work"][0]["call_tokens"], guessed["ceiling"]) == (1500, 2), "while no call was measured"
+    await database.execute(CALLS, ids[0], office.caller.project_id)
+    await CallMeasuring(database, services.queue, "me").step()
+    await services.figures.step()
+    bound = await limited(60_000)
+    assert (bound["service_s"], bound["work"][0]["call_tokens"]) == (20, 500)
+    assert bound["limits"] == {"provider:openai": {"places": 40, "by": "tokens_per_minute"}}
+    assert (bound["ceiling"], bound["slots"], bound["workers"]) == (40, 40, 8)
+    assert (await limited(6_000))["slots"] == 4
+    assert (await limited(6_000_000))["slots"] == 80
 
 
 async def test_a_forecast_stands_beside_what_is_needed_now(office: Office) -> None:

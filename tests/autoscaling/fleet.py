@@ -14,7 +14,7 @@ from uuid import UUID, uuid4
 
 from core.clock import utc_now
 from core.demand import Worker
-from core.request import JobRequest
+from core.request import JobRequest, Kind
 from core.settings import Settings, child_environment
 from producer.composition import Services
 from producer.submit import Caller
@@ -55,8 +55,9 @@ class Scaled:
                 await asyncio.sleep(0.1)
         return await self.workers()
 
-    async def submit(self, model: str, count: int) -> list[UUID]:
-        requests = [JobRequest(model=model, prompt=f"Write a line {uuid4()}") for _ in range(count)]
+    async def submit(self, model: str, count: int, kind: Kind = Kind.text) -> list[UUID]:
+        field = "prompt" if kind is Kind.text else "input"
+        requests = [JobRequest(model=model, kind=kind, **{field: f"A line {uuid4()}"}) for _ in range(count)]
         return await asyncio.gather(*(self.services.submitter.submit(self.caller, one) for one in requests))
 
     async def until_over(self, ids: Sequence[UUID], within_s: float) -> None:
@@ -65,6 +66,19 @@ class Scaled:
                 "SELECT count(*) FROM factory.jobs WHERE id = ANY($1) AND finished_at IS NULL", ids
             ):
                 await asyncio.sleep(0.1)
+
+    async def until_done(self, count: int, within_s: float = 30) -> None:
+        """Until so many jobs have completed."""
+        async with asyncio.timeout(within_s):
+            while count > await self.services.database.fetchval(
+                "SELECT count(*) FROM factory.jobs WHERE state = 'completed'"
+            ):
+                await asyncio.sleep(0.05)
+
+    async def limit(self, provider: str, **limits: int) -> None:
+        """What the provider allows from now on."""
+        await self.services.database.execute("UPDATE factory.providers SET limits = $2 WHERE id = $1", provider, limits)
+        await self.services.catalog.step()
 
     async def waits_s(self, ids: Sequence[UUID]) -> list[float]:
         """How long jobs waited for a slot, the shortest first."""
@@ -113,18 +127,17 @@ async def autoscaled(
     """Under the autoscaler that follows the API at `url`."""
     project = await find_project(services.database, "default")
     assert project is not None
-    environment = child_environment(
-        FACTORY_DATABASE_URL=settings.database_url or "",
-        FACTORY_REDIS_URL=settings.redis_url or "",
-        FACTORY_EMULATOR_URL=settings.emulator_url or "",
-        FACTORY_HOME=str(settings.home),
-        FACTORY_LOG_FORMAT="json",
-        FACTORY_DATABASE_POOL_SIZE="4",
-        **changes,
-    )
+    given = {
+        "FACTORY_DATABASE_URL": settings.database_url or "",
+        "FACTORY_REDIS_URL": settings.redis_url or "",
+        "FACTORY_EMULATOR_URL": settings.emulator_url or "",
+        "FACTORY_HOME": str(settings.home),
+        "FACTORY_LOG_FORMAT": "json",
+        "FACTORY_DATABASE_POOL_SIZE": "4",
+    }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "workers.autoscaling", "--url", url, *arguments,
-        env=environment, stderr=asyncio.subprocess.PIPE,
+        env=child_environment(**{**given, **changes}), stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip
     caller = Caller(project.id, project.name, frozenset({"jobs"}))
     scaled = Scaled(settings, services, caller, process)

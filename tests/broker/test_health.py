@@ -60,11 +60,13 @@ async def test_failures_of_long_ago_do_not_count(redis: Redis) -> None:
 
 async def test_one_probe_decides_and_each_failed_one_doubles_the_rest(board: HealthBoard) -> None:
     await failures(board, 5)
+    since = (await board.read(NOW)).breakers[ROUTE].since
     await rest_is_over(board)
     assert [await board.take_probe(ROUTE) for _ in range(3)] == [True, False, False]
     assert (await failures(board, 1)).opened == [ROUTE]
-    longer = ((await board.read(NOW)).breakers[ROUTE].until - NOW).total_seconds()
-    assert 0.1 < longer <= 0.2
+    again = (await board.read(NOW)).breakers[ROUTE]
+    assert 0.1 < (again.until - NOW).total_seconds() <= 0.2
+    assert again.since == since is not None, "it was open all the time"
     await rest_is_over(board)
     assert await board.take_probe(ROUTE)
     assert (await failures(board, 0, answers=1)).closed == [ROUTE]

@@ -17,6 +17,7 @@ from core.settings import read_secret
 from core.signing import sign_link
 from producer.dashboard.assets import FOLDER, assets
 from producer.dashboard.board import LiveBoard
+from producer.dashboard.jobs import LOOKS
 from producer.dashboard.sampling import QueueSampling
 from producer.dashboard.session import COOKIE
 from producer.keys import make_key
@@ -176,7 +177,8 @@ async def test_jobs_of_all_projects_page_by_page_among_a_hundred_thousand(
     asked: list[tuple[dict[str, Any], int]] = [
         ({}, 50), ({"state": ["failed", "expired"]}, 50), ({"state": "cancelled"}, 0), ({"project": "many"}, 50),
         ({"kind": "speech", "project": "many"}, 50), ({"model": "smart"}, 50), ({"project": "nicestory"}, 0),
-        ({"before": seen[-1], "state": "completed"}, 50),
+        ({"before": seen[-1], "state": "completed"}, 50), ({"kind": "embedding"}, 0),
+        ({"state": ["waiting", "queued", "in_progress", "cancelling"]}, 0),
     ]  # fmt: skip
     for params, rows in asked:
         took_s = []
@@ -186,6 +188,11 @@ async def test_jobs_of_all_projects_page_by_page_among_a_hundred_thousand(
             took_s.append(time.perf_counter() - began)
             assert len(page["data"]) == rows, params
         assert min(took_s) < 0.3, (params, took_s)
+    rare = [(await viewer.get("/dashboard/api/jobs", params={"model": "nobody"})).json()]
+    while rare[-1]["next"]:
+        query = {"model": "nobody", "before": rare[-1]["next"]}
+        rare.append((await viewer.get("/dashboard/api/jobs", params=query)).json())
+    assert (sum(len(page["data"]) for page in rare), len(rare)) == (0, 1 + 100_000 // LOOKS)
     for wrong in ({"state": "odd"}, {"before": "x"}, {"project": "nobody"}, {"kind": "odd"}):
         assert (await viewer.get("/dashboard/api/jobs", params=wrong)).status_code == 400, wrong
 
@@ -269,3 +276,5 @@ async def test_the_feed_tells_every_part_and_ends_with_its_reader(
             await asyncio.sleep(0.02)
     assert (await viewer.delete("/dashboard/session", headers=OWN)).status_code == 204
     assert (await viewer.get("/dashboard/session")).json() == {"name": None}
+    assert not viewer.cookies
+    assert (await viewer.get("/dashboard/api/names", headers=headers)).status_code == 401, "a copy of it opens nothing"

@@ -27,6 +27,11 @@ PAGES = {
     "explain": "in this order",
 }
 WITHIN_S = 2.0
+IN_SIGHT = """(() => {
+  const bar = document.querySelector('#bar nav').getBoundingClientRect();
+  const link = document.querySelector('#bar nav a[aria-current]').getBoundingClientRect();
+  return bar.left <= link.left && link.right <= bar.right + 1;
+})()"""
 
 
 @asynccontextmanager
@@ -74,6 +79,12 @@ async def test_every_page_opens_and_shows_text_as_text(factory: Factory) -> None
                 await go(page, place)
                 await page.sees(words)
                 assert await page.run("document.documentElement.scrollWidth") <= width, (place, width)
+                assert await page.run(IN_SIGHT), (place, width)
+        await page.size(390, 844)  # as when a phone is turned, on the last page
+        await page.until(IN_SIGHT)
+        await factory.execute("INSERT INTO factory.alerts (kind, subject, message) VALUES ('auth', 'a', 'b')")
+        await page.until("document.querySelector('nav .dot')")
+        await page.until(IN_SIGHT)
         await go(page, f"jobs/{job['id']}")
         await page.sees("<script>document.title='owned'</script><b>bold</b>")
         await page.until("document.querySelector('svg[aria-label*=\"calls\"] rect.ok')")

@@ -1,11 +1,12 @@
-"""One trace from a submit to its last word, as a collector gets it from the API and a worker over OTLP."""
+"""One trace from a submit to its last word, as a collector gets it over OTLP from the API and a worker, which are
+processes of their own."""
 
 import asyncio
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -14,8 +15,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from core.errors import ConfigurationError
 from core.settings import Settings
 from core.tracing import OFF, open_tracing
+from producer.composition import Services
+from producer.keys import create_key
+from producer.submit import Caller
 from tests.adapters.server import Asked, Reply, serving
+from tests.api.test_stopping import Api
+from tests.api.test_stopping import running as running_api
 from tests.house import Factory
+from tests.workers.test_processes import Hands
 from tests.workers.test_promises import own_model
 
 PARENT = f"00-{'ab' * 16}-{'cd' * 8}-01"
@@ -72,10 +79,25 @@ def settings(settings: Settings, collector: Collector, monkeypatch: pytest.Monke
     return settings.model_copy(update={"traces": "otlp", "webhook_allow": "127.0.0.1"})
 
 
-async def test_a_trace_goes_from_the_callers_own_to_the_webhook(factory: Factory, collector: Collector) -> None:
+@pytest.fixture
+async def processes(settings: Settings, services: Services) -> AsyncIterator[Api]:
+    """An API and a worker that tell the collector."""
+    told = {"FACTORY_TRACES": "otlp", "FACTORY_WEBHOOK_ALLOW": "127.0.0.1", "FACTORY_DATABASE_POOL_SIZE": "4"}
+    key = await create_key(services.database, project="nicestory", make_project=True)
+    hands = Hands(settings, services, Caller(UUID(int=0), "nobody", frozenset()))
+    worker = await hands.start_worker(**told)
+    try:
+        async with running_api(settings, key, **told) as api:
+            yield api
+    finally:
+        worker.kill()
+        await worker.wait()
+
+
+async def test_a_trace_goes_from_the_callers_own_to_the_webhook(processes: Api, collector: Collector) -> None:
     secret = f"tell of a lamp {uuid4().hex}"
     request = {"model": "gpt-5.4-mini", "prompt": secret, "temperature": 0.5, "webhook_url": f"{collector.url}/hook"}
-    answer = await factory.client.post("/v1/generate", json=request, headers={"traceparent": PARENT})
+    answer = await processes.client.post("/v1/generate", json=request, headers={"traceparent": PARENT})
     assert answer.status_code == 200, answer.text
     names = {"POST /v1/generate", "process text", "chat gpt-5.4-mini", "record", "notify webhook"}
     trace = await collector.trace("ab" * 16, names)
@@ -108,7 +130,7 @@ async def test_a_trace_goes_from_the_callers_own_to_the_webhook(factory: Factory
         "server.address": "127.0.0.1",
     }.items() <= said.items()
     assert attributes(work)["factory.project"] == "nicestory"
-    for hidden in (secret, answer.json()["content"], factory.key):
+    for hidden in (secret, answer.json()["content"], processes.client.headers["x-api-key"]):
         assert hidden.encode() not in collector.raw
 
 

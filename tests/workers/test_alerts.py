@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from adapters.outbound import Outbound
 from broker.health import HealthBoard, Tally
+from broker.queue import PREFIX
 from core.clock import utc_now
 from core.health import BreakerRule, route_name
 from core.outbound import Allowed
@@ -35,8 +36,8 @@ async def board(settings: Settings) -> AsyncIterator[HealthBoard]:
         yield HealthBoard(redis, BreakerRule())
 
 
-@pytest.fixture
-def watch(services: Services, board: HealthBoard) -> AlertWatch:
+def watch_of(services: Services, board: HealthBoard) -> AlertWatch:
+    """As one more process has it."""
     parts = services.database, services.queue, board, services.catalog, services.figures, services.settings
     return AlertWatch(*parts, f"test-{uuid4()}")
 
@@ -52,8 +53,9 @@ async def set_up(services: Services, statement: str, *values: Any) -> None:
 
 
 async def test_what_is_wrong_is_raised_once_and_resolved_when_it_is_over(
-    services: Services, watch: AlertWatch, board: HealthBoard
+    services: Services, board: HealthBoard
 ) -> None:
+    watch = watch_of(services, board)
     await set_up(services, "UPDATE factory.models SET retires_on = NULL")
     key = await create_key(services.database, project="nicestory", make_project=True)
     await services.catalog.step()
@@ -69,6 +71,8 @@ async def test_what_is_wrong_is_raised_once_and_resolved_when_it_is_over(
     assert (await board.report({name: Tally(0, 5, "timeout", "no answer")}, {})).opened == [name]
     await watch.step()
     assert await alerts(services) == {}
+    await services.wakeups._redis.delete(f"{PREFIX}duty:alerts")
+    watch = watch_of(services, board)  # the duty moves, and the time goes on
 
     later = utc_now() + timedelta(seconds=901)
     await watch.step(later)

@@ -37,11 +37,20 @@ async function show() {
   for (const link of bar.querySelectorAll('nav a')) {
     if (link.dataset.name === name) link.setAttribute('aria-current', 'page');
     else link.removeAttribute('aria-current');
-    if (link.dataset.name === name) link.scrollIntoView({block: 'nearest', inline: 'nearest'});
   }
+  bringIntoSight();
   document.title = `${page?.[1] ?? 'Overview'} · Factory`;
   stop = module.show(main, {id: id && decodeURIComponent(id), query});
   window.scrollTo(0, 0);
+}
+
+// On a phone the bar of pages is wider than the screen: the page one is on stands in the middle of it.
+function bringIntoSight() {
+  const nav = bar.querySelector('nav');
+  const link = nav.querySelector('a[aria-current]');
+  if (!link) return;
+  const [outer, inner] = [nav, link].map((one) => one.getBoundingClientRect());
+  nav.scrollLeft += inner.left - outer.left - (outer.width - inner.width) / 2;
 }
 
 function themeSwitch() {
@@ -75,6 +84,7 @@ function buildBar() {
   follow('alerts', (alerts) => {
     const link = bar.querySelector('nav a[data-name=""]');
     put(link, 'Overview', alerts.length > 0 && h('span.dot', {title: `${alerts.length} alerts`}, alerts.length));
+    bringIntoSight();
   });
 }
 
@@ -126,6 +136,7 @@ function listen() {
 }
 
 onSessionOver(() => askForKey('The session is over.'));
+window.addEventListener('resize', bringIntoSight);
 window.addEventListener('hashchange', () => { if (!bar.hidden) show(); });
 buildBar();
 whoAmI().then(({name}) => (name ? enter() : askForKey()), (error) => askForKey(error.message));

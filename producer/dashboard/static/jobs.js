@@ -32,7 +32,7 @@ export function show(root, {query}) {
     try {
       const page = await get('jobs', {...asked, state, before});
       keyed(rows, page.data, (job) => job.id, draw);
-      put(none, page.data.length === 0 && (Object.values(asked).some(Boolean)
+      put(none, page.data.length === 0 && (page.next ? empty('None among the newest', 'Older looks further back.') : Object.values(asked).some(Boolean)
         ? empty('No job is like that', 'Other filters may show more.')
         : empty('No jobs yet', 'Submit one: factory submit --model fast --prompt "Name three islands"')));
       older.next = page.next;
