@@ -37,4 +37,5 @@ SELECT
     ) AS batch_has_ceiling,
     CASE WHEN started.id IN (SELECT job_id FROM boarded) AND NOT factory.has_answer(started.project_id, fingerprint)
         THEN encode(fingerprint, 'hex') END AS leads
-FROM started
+-- Its commit is not waited for: nobody outside may learn of a start before a later commit of the same job, which is.
+FROM started, set_config('synchronous_commit', 'off', true) AS unhurried
