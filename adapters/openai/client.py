@@ -53,7 +53,7 @@ async def post_json(pool: ProviderPool, call: ProviderCall, path: str, body: byt
 
     options = call_options(call)
     answer = await openai_client(pool, call.base_url).post(
-        path,
+        f"{call.base_url.rstrip('/')}{path}",
         cast_to=httpx2.Response,
         content=body,
         options={"headers": options["extra_headers"], "timeout": options["timeout"]},
