@@ -84,9 +84,12 @@ def test_answers_are_read_as_they_were_sent(new_loop: NewLoop) -> None:
         for what, (answer, body) in READ.items():
             async with answering(answer) as port, sending() as http:
                 assert (await http.get(f"http://127.0.0.1:{port}/")).content == body, what
-            async with answering(answer) as port, sending() as http:
-                async with http.stream("GET", f"http://127.0.0.1:{port}/") as response:
-                    assert b"".join([part async for part in response.aiter_bytes()]) == body, what
+            async with (
+                answering(answer) as port,
+                sending() as http,
+                http.stream("GET", f"http://127.0.0.1:{port}/") as response,
+            ):
+                assert b"".join([part async for part in response.aiter_bytes()]) == body, what
 
     run(new_loop, told())
 
