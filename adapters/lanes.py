@@ -19,7 +19,7 @@ KEEP_IDLE_S = 60.0
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """One connection to one address, while it is there; httpx2 opens it, checks it and opens it anew."""
+    """One connection to one address; its transport opens it, checks it and opens it anew."""
 
     transport: httpx2.AsyncBaseTransport
     idle_since: float = 0.0
@@ -83,7 +83,7 @@ class Lanes(httpx2.AsyncBaseTransport):
     def _open(self, url: httpx2.URL) -> _Lane:
         proxy = _proxy_for(url)
         if proxy is None:
-            return _Lane(Line(self._safety))
+            return _Lane(Line(self._safety, self._keep_idle_s))
         limits = httpx2.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=self._keep_idle_s)
         return _Lane(httpx2.AsyncHTTPTransport(verify=self._safety(), limits=limits, proxy=proxy))
 

@@ -6,6 +6,7 @@ import asyncio
 import re
 import select
 import ssl
+import time
 from collections.abc import AsyncIterator, Callable
 from typing import Any, cast
 
@@ -21,24 +22,29 @@ _HEAD = re.compile(rb"[A-Z]+ [\x21-\x7e\x80-\xff]+ HTTP/1\.1\r\n([!#$%&'*+.^_`|~
 
 
 class Line(httpx2.AsyncBaseTransport):
-    """One call at a time. Opened for the first call, and anew when the server closed it in between."""
+    """One call at a time. Opened for the first call, and anew when the server closed it in between, or when it rested
+    for so long that the server may be about to."""
 
-    def __init__(self, tls: Callable[[], ssl.SSLContext]) -> None:
+    def __init__(self, tls: Callable[[], ssl.SSLContext], keep_idle_s: float) -> None:
         self._tls = tls
+        self._keep_idle_s = keep_idle_s
         self._wire: _Wire | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """The head of the answer, whose body is still to be read."""
         limits_s = request.extensions.get("timeout", {})
         sent = _to_bytes(request, await request.aread())
-        if self._wire is None or not self._wire.is_open():
+        if self._wire is not None and not self._wire.is_open(self._keep_idle_s):
+            await self.aclose()
+        if self._wire is None:
             self._wire = await dial(request, self._tls, _Wire, limits_s.get("connect"))
         return await self._wire.exchange(sent, limits_s.get("read"), has_body=request.method != "HEAD")
 
     async def aclose(self) -> None:
         """Also in the middle of a call."""
-        if self._wire is not None:
-            await self._wire.close()
+        wire, self._wire = self._wire, None
+        if wire is not None:
+            await wire.close()
 
 
 class _Wire(asyncio.Protocol):
@@ -47,6 +53,7 @@ class _Wire(asyncio.Protocol):
     def __init__(self) -> None:
         self._gone = asyncio.get_running_loop().create_future()
         self._waiter: asyncio.Future[None] | None = None
+        self._idle_since = 0.0
         self._failed: httpx2.TransportError | None = None
         self._begin()
         self._done = True
@@ -59,10 +66,10 @@ class _Wire(asyncio.Protocol):
         self._ahead = self._came = 0
         self._headed = self._done = False
 
-    def is_open(self) -> bool:
+    def is_open(self, keep_idle_s: float) -> bool:
         """Is it there for another call? The socket is asked, too, as httpx2 does: the server's farewell may have come
         and not been read yet."""
-        if self._transport.is_closing() or self._gone.done():
+        if self._transport.is_closing() or time.monotonic() - self._idle_since > keep_idle_s:
             return False
         poll = select.poll()
         poll.register(self._transport.get_extra_info("socket").fileno(), select.POLLIN)
@@ -101,6 +108,7 @@ class _Wire(asyncio.Protocol):
 
     async def finish(self) -> None:
         """After an answer; one that was not read to its end takes the connection with it."""
+        self._idle_since = time.monotonic()
         if not self._done or self._chunks:
             await self.close()
 

@@ -43,11 +43,13 @@ class Sender(httpx2.AsyncClient):
         )
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **_: Any) -> httpx2.Response:
-        """As httpx2 does. Who calls stands in the headers: a name and password in the address are not sent."""
+        """As httpx2 does."""
         if self.is_closed:
             raise RuntimeError("The pool is closed")
         request.extensions.setdefault("timeout", self.timeout.as_dict())
         _drop_placeholder_keys(request)
+        if request.url.userinfo:
+            next(httpx2.BasicAuth(request.url.username, request.url.password).auth_flow(request))
         try:
             response = await self._way.handle_async_request(request)
             response.request = request

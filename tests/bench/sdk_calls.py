@@ -128,11 +128,8 @@ async def _factory(handler: str, stack: AsyncExitStack, url: str) -> Ask:
     from tests.adapters.calls import make_call
 
     adapter = load_handler(handler, await stack.enter_async_context(ProviderPool()))
-
-    async def ask() -> Any:
-        return await adapter(make_call(handler, base_url=url, model_id=MODEL, api_key=KEY, timeout_s=100.0))
-
-    return ask
+    call = make_call(handler, base_url=url, model_id=MODEL, api_key=KEY, timeout_s=LONG_MS / 1000)
+    return partial(adapter, call)
 
 
 async def _plain(stack: AsyncExitStack, url: str) -> Ask:
