@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,14 @@ Ask = Callable[[], Awaitable[Any]]
 
 
 def run(effort: Effort) -> Measured:
-    """Every client, with few and with many in flight, in turn."""
-    settings = [{"client": client, "held": held} for held in (*HELD, WAITING) for client in CLIENTS]
+    """Every client that is installed, with few and with many in flight, in turn."""
+    clients = {one: told for one, told in CLIENTS.items() if one != "aiohttp" or find_spec("aiohttp")}
+    settings = [{"client": client, "held": held} for held in (*HELD, WAITING) for client in clients]
     with wire_server(ANSWER_MS) as quick, wire_server(LONG_MS) as slow:
         urls = {WAITING: slow, **dict.fromkeys(HELD, quick)}
         samples = in_turn(settings, effort, partial(_measure, urls, effort.seconds))
     rows = []
-    for client, description in CLIENTS.items():
+    for client, description in clients.items():
         cpu_ms = {held: of_setting(samples, {"client": client, "held": held}, "cpu_ms") for held in HELD}
         plain = {held: of_setting(samples, {"client": "plain", "held": held}, "cpu_ms") for held in HELD}
         medians = {f"{held} in flight": middle(values) for held, values in cpu_ms.items()}
