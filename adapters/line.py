@@ -76,9 +76,9 @@ class _Wire(asyncio.Protocol):
         return not poll.poll(0)
 
     async def exchange(self, sent: tuple[bytes, ...], read_s: float | None, *, has_body: bool) -> httpx2.Response:
-        """Raises httpx2's ReadTimeout, ReadError or RemoteProtocolError."""
+        """Raises httpx2's ReadTimeout, ReadError or RemoteProtocolError; ConnectError when nothing was sent."""
         if self._gone.done():
-            raise httpx2.ReadError("The server left at once")
+            raise httpx2.ConnectError("The server left at once")
         self._begin()
         for part in sent:
             self._transport.write(part)
@@ -114,6 +114,8 @@ class _Wire(asyncio.Protocol):
 
     async def close(self) -> None:
         """At once: nobody waits for what is still on its way."""
+        if not self._done:
+            self._fail(httpx2.ReadError("The connection was closed before the answer was complete"))
         self._transport.abort()
         await asyncio.shield(self._gone)
 
@@ -162,7 +164,7 @@ class _Wire(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         if error is not None:
             self._fail(httpx2.ReadError(str(error)))
-        elif self._headed and _ends_with_connection(self._headers):
+        elif self._headed and self._failed is None and _ends_with_connection(self._headers):
             self._done = True
         elif not self._done:
             self._fail(httpx2.RemoteProtocolError("The server left before its answer was complete"))

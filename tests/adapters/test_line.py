@@ -107,19 +107,34 @@ def test_what_is_no_whole_answer_is_an_error(new_loop: NewLoop) -> None:
 
 
 @pytest.mark.parametrize("new_loop", LOOPS)
-def test_a_body_that_stops_coming_is_out_of_time(new_loop: NewLoop) -> None:
+@pytest.mark.parametrize("length", [b"content-length: 9\r\n", b""])
+def test_a_body_that_stops_coming_is_no_answer(new_loop: NewLoop, length: bytes) -> None:
+    """Neither when it is out of time nor when the pool is closed under it, although its end is the connection's."""
+
     async def told() -> None:
+        began = asyncio.Event()
+
         async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nok")
             try:
+                await reader.readuntil(b"\r\n\r\n")
+                writer.write(b"HTTP/1.1 200 OK\r\n%b\r\nok" % length)
+                began.set()
                 await reader.read()
             finally:
                 writer.close()
 
         server = await asyncio.start_server(handle, "127.0.0.1", 0)
-        async with server, sending(read_s=0.1) as http:
-            with pytest.raises(httpx2.ReadTimeout):
-                await http.get(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        async with server:
+            async with sending(read_s=0.1) as http:
+                with pytest.raises(httpx2.ReadTimeout):
+                    await http.get(url)
+            began.clear()
+            async with sending() as http:
+                asked = asyncio.ensure_future(http.get(url))
+                await began.wait()
+            with pytest.raises(httpx2.ReadError):
+                await asked
 
     run(new_loop, told())
 
