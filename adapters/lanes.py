@@ -12,14 +12,16 @@ from urllib.request import getproxies, proxy_bypass
 
 import httpx2
 
+from adapters.line import Line
+
 KEEP_IDLE_S = 60.0
 
 
 @dataclass(slots=True, eq=False)
 class _Lane:
-    """One connection to one address, while it is there; httpx2 opens it, checks it and opens it anew."""
+    """One connection to one address; its transport opens it, checks it and opens it anew."""
 
-    transport: httpx2.AsyncHTTPTransport
+    transport: httpx2.AsyncBaseTransport
     idle_since: float = 0.0
 
 
@@ -79,10 +81,18 @@ class Lanes(httpx2.AsyncBaseTransport):
         return lane
 
     def _open(self, url: httpx2.URL) -> _Lane:
+        proxy = _proxy_for(url)
+        if proxy is None:
+            return _Lane(Line(self._safety, self._keep_idle_s))
+        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=self._keep_idle_s)
+        return _Lane(httpx2.AsyncHTTPTransport(verify=self._safety(), limits=limits, proxy=proxy))
+
+    def _safety(self) -> ssl.SSLContext:
+        """What the system trusts, read once."""
         if self._tls is None:
             self._tls = httpx2.create_ssl_context()
-        limits = httpx2.Limits(max_connections=None, max_keepalive_connections=1, keepalive_expiry=self._keep_idle_s)
-        return _Lane(httpx2.AsyncHTTPTransport(verify=self._tls, limits=limits, proxy=_proxy_for(url)))
+            self._tls.set_alpn_protocols(["http/1.1"])
+        return self._tls
 
     def _give_up(self, lane: _Lane) -> None:
         self._busy.discard(lane)
@@ -114,9 +124,8 @@ class _Body(httpx2.AsyncByteStream):
         self._give_up = give_up
         self._closed = False
 
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._body:
-            yield chunk
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return aiter(self._body)
 
     async def aclose(self) -> None:
         if self._closed:

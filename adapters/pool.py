@@ -4,13 +4,10 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from adapters.limits import HEARD
-
 if TYPE_CHECKING:
     import httpx2
 
 NO_KEY = "no-key"
-_KEY_HEADERS = ("authorization", "x-goog-api-key", "xi-api-key", "x-api-key")
 
 Client = TypeVar("Client")
 
@@ -18,8 +15,8 @@ Client = TypeVar("Client")
 class ProviderPool:
     """Owns the HTTP client that all SDKs share; the SDK objects are never closed, only the pool, once.
 
-    An SDK object serves many keys: the key of a call travels with the call. Redirects are not followed,
-    because a provider's key would travel with them.
+    An SDK object serves many keys: the key of a call travels with the call. Without one, an SDK that insists is given
+    NO_KEY, which does not go out.
     """
 
     def __init__(self, *, max_connections: int = 6000, max_keepalive: int = 1000) -> None:
@@ -35,12 +32,10 @@ class ProviderPool:
             import httpx2
 
             from adapters.lanes import Lanes
+            from adapters.sender import Sender
 
-            self._http = httpx2.AsyncClient(
-                timeout=httpx2.Timeout(60.0, connect=5.0),
-                transport=Lanes(self._max_connections, self._max_keepalive),
-                event_hooks={"request": [_drop_placeholder_keys], "response": [_hear]},
-            )
+            lanes = Lanes(self._max_connections, self._max_keepalive)
+            self._http = Sender(lanes, httpx2.Timeout(60.0, connect=5.0))
         return self._http
 
     def client(self, sdk: str, base_url: str, build: "Callable[[str, httpx2.AsyncClient], Client]") -> Client:
@@ -63,17 +58,3 @@ class ProviderPool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
-
-
-async def _drop_placeholder_keys(request: "httpx2.Request") -> None:
-    """An SDK that insists on a key is given NO_KEY; an endpoint without a credential must not see it."""
-    for name in _KEY_HEADERS:
-        if request.headers.get(name, "").endswith(NO_KEY):
-            del request.headers[name]
-
-
-async def _hear(response: "httpx2.Response") -> None:
-    """For whoever listens to what a provider says beside its answer."""
-    heard = HEARD.get()
-    if heard is not None:
-        heard.append(response.headers)

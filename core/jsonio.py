@@ -7,6 +7,9 @@ from uuid import UUID
 
 import orjson
 
+# However short what orjson made is, it holds this much memory for as long as it is held; a copy holds what it needs.
+_KEPT_BY_ORJSON = 4096
+
 
 def _default(value: object) -> Any:
     if isinstance(value, Decimal):
@@ -27,7 +30,8 @@ def decimal_text(value: Decimal) -> str:
 def dump_json(value: object, *, indent: bool = False) -> bytes:
     """UTF-8 JSON. Decimals keep every digit, datetimes carry their zone, UUIDs are strings."""
     option = orjson.OPT_UTC_Z | orjson.OPT_NON_STR_KEYS | (orjson.OPT_INDENT_2 if indent else 0)
-    return orjson.dumps(value, default=_default, option=option)
+    made = orjson.dumps(value, default=_default, option=option)
+    return bytes(memoryview(made)) if len(made) < _KEPT_BY_ORJSON else made
 
 
 def load_json(text: str | bytes) -> Any:

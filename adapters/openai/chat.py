@@ -1,6 +1,7 @@
 """Text by `POST /chat/completions`."""
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any
 
 from adapters.answers import (
     USAGE_ESTIMATED,
@@ -11,7 +12,7 @@ from adapters.answers import (
     require_text,
     restore_json,
 )
-from adapters.openai.client import call_options, openai_client
+from adapters.openai.client import Reply, post_json
 from adapters.openai.errors import error_inside, explain_error
 from adapters.openai.messages import to_messages
 from adapters.openai.usage import count, estimate_usage
@@ -20,6 +21,7 @@ from adapters.schemas import to_openai_strict
 from adapters.transport import calling, preparing
 from adapters.wording import clean_message, mend_text
 from core.acceptance import Accepted, accept_parameters
+from core.jsonio import dump_json
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.result import Usage
 
@@ -36,11 +38,9 @@ async def complete_chat(pool: ProviderPool, call: ProviderCall) -> ProviderAnswe
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         plan = plan_json(call, to_openai_strict)
         options, warnings = provider_options(call, *_NOT_FOR_CALLERS)
-        body = _body(call, accepted, plan)
-    client = cast("Any", openai_client(pool, call.base_url))
+        body = dump_json(_body(call, accepted, plan) | options)
     async with calling(call, explain_error):
-        completion = await client.chat.completions.create(**body, **call_options(call), extra_body=options or None)
-        answer = _read(completion, call, plan)
+        answer = _read(await post_json(pool, call, PATH, body), call, plan)
     answer.warnings = [*accepted.warnings, *plan.warnings, *warnings, *answer.warnings]
     return answer
 
@@ -76,28 +76,29 @@ def _json_schema(call: ProviderCall, plan: JsonPlan) -> dict[str, Any]:
     return named
 
 
-def _read(completion: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
-    request_id: str | None = getattr(completion, "_request_id", None)
-    choices = getattr(completion, "choices", None)
+def _read(reply: Reply, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
+    completion, request_id = reply.body, reply.request_id
+    choices = completion.get("choices")
     if not choices:
         raise _no_choices(completion, call, request_id)
-    choice, message = choices[0], choices[0].message
-    usage, warnings = _usage(completion, call, message.content)
-    refusal = message.refusal or (choice.finish_reason == "content_filter" and "stopped by the content filter")
+    choice, message = choices[0], choices[0]["message"]
+    said, finished = message.get("content"), choice.get("finish_reason")
+    usage, warnings = _usage(completion, call, said)
+    refusal = message.get("refusal") or (finished == "content_filter" and "stopped by the content filter")
     if refusal:
         words = clean_message(str(refusal), call)
         raise ProviderError(ErrorKind.content_policy, words, status=200, request_id=request_id, usage=usage)
-    finish = _FINISHES.get(choice.finish_reason or "", "stop")
-    tool_calls = [_tool_call(one) for one in message.tool_calls or ()] or None
+    finish = _FINISHES.get(finished or "", "stop")
+    tool_calls = [_tool_call(one) for one in message.get("tool_calls") or ()] or None
     content: str | None
     if tool_calls:
         finish = "length" if finish == "length" else "tool_calls"
-        content = mend_text(message.content) if message.content else None
+        content = mend_text(said) if said else None
     else:
-        content = restore_json(require_text(message.content, finish, usage, request_id), plan)
+        content = restore_json(require_text(said, finish, usage, request_id), plan)
     return ProviderAnswer(
         usage=usage,
-        model=completion.model or call.model.model_id,
+        model=completion.get("model") or call.model.model_id,
         content=content,
         finish_reason=finish,
         tool_calls=tool_calls,
@@ -106,33 +107,33 @@ def _read(completion: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer
     )
 
 
-def _no_choices(completion: Any, call: ProviderCall, request_id: str | None) -> ProviderError:
-    if error := error_inside(getattr(completion, "model_extra", None), call, request_id):
+def _no_choices(completion: Mapping[str, Any], call: ProviderCall, request_id: str | None) -> ProviderError:
+    if error := error_inside(completion, call, request_id):
         return error
     return ProviderError(
         ErrorKind.invalid_response, "The answer is not a chat completion", status=200, request_id=request_id
     )
 
 
-def _tool_call(one: Any) -> dict[str, Any]:
-    function = getattr(one, "function", None) or getattr(one, "custom", None)
-    arguments = getattr(function, "arguments", None) or getattr(function, "input", None) or "{}"
-    named = {"name": getattr(function, "name", ""), "arguments": mend_text(arguments)}
-    return {"id": one.id, "type": "function", "function": named}
+def _tool_call(one: Mapping[str, Any]) -> dict[str, Any]:
+    function = one.get("function") or one.get("custom") or {}
+    arguments = function.get("arguments") or function.get("input") or "{}"
+    named = {"name": function.get("name", ""), "arguments": mend_text(arguments)}
+    return {"id": one["id"], "type": "function", "function": named}
 
 
-def _usage(completion: Any, call: ProviderCall, content: str | None) -> tuple[Usage, list[str]]:
-    told = completion.usage
+def _usage(completion: Mapping[str, Any], call: ProviderCall, content: str | None) -> tuple[Usage, list[str]]:
+    told = completion.get("usage")
     if told is None:
         return estimate_usage(call, content), [USAGE_ESTIMATED]
-    read, written = told.prompt_tokens_details, told.completion_tokens_details
+    read, written = told.get("prompt_tokens_details"), told.get("completion_tokens_details")
     usage = Usage(
-        prompt_tokens=told.prompt_tokens or 0,
-        completion_tokens=told.completion_tokens or 0,
+        prompt_tokens=count(told, "prompt_tokens"),
+        completion_tokens=count(told, "completion_tokens"),
         cached_tokens=count(read, "cached_tokens"),
         cache_write_tokens=count(read, "cache_write_tokens"),
         reasoning_tokens=count(written, "reasoning_tokens"),
         audio_tokens=count(read, "audio_tokens") + count(written, "audio_tokens"),
-        service_tier=find_tier(call, getattr(completion, "service_tier", None)),
+        service_tier=find_tier(call, completion.get("service_tier")),
     )
     return usage, []

@@ -1,7 +1,7 @@
 """Text by `POST /responses`, which is the only way to some models. Nothing is kept at OpenAI."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 from adapters.answers import (
     USAGE_ESTIMATED,
@@ -12,7 +12,7 @@ from adapters.answers import (
     require_text,
     restore_json,
 )
-from adapters.openai.client import call_options, openai_client
+from adapters.openai.client import Reply, post_json
 from adapters.openai.errors import classify, explain_error
 from adapters.openai.items import keep_reasoning, to_format, to_input, to_tool_choice, to_tools
 from adapters.openai.usage import count, estimate_usage
@@ -21,6 +21,7 @@ from adapters.schemas import to_openai_strict
 from adapters.transport import calling, preparing
 from adapters.wording import clean_message, mend_text
 from core.acceptance import Accepted, accept_parameters
+from core.jsonio import dump_json
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
 from core.result import Usage
 
@@ -42,12 +43,11 @@ async def create_response(pool: ProviderPool, call: ProviderCall) -> ProviderAns
     with preparing(call, PATH):
         accepted = accept_parameters(call.request, call.model, HANDLER, call.parameters)
         plan = plan_json(call, to_openai_strict)
-        body = _body(call, accepted, plan)
-        options, warnings = _options(call, body)
-    client = cast("Any", openai_client(pool, call.base_url))
+        fields = _body(call, accepted, plan)
+        options, warnings = _options(call, fields)
+        body = dump_json(fields | options)
     async with calling(call, explain_error):
-        response = await client.responses.create(**body, **call_options(call), extra_body=options or None)
-        answer = _read(response, call, plan)
+        answer = _read(await post_json(pool, call, PATH, body), call, plan)
     answer.warnings = [*accepted.warnings, *plan.warnings, *warnings, *answer.warnings]
     return answer
 
@@ -88,11 +88,11 @@ def _options(call: ProviderCall, body: Mapping[str, Any]) -> tuple[dict[str, Any
     return options, warnings
 
 
-def _read(response: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
-    request_id: str | None = getattr(response, "_request_id", None)
+def _read(reply: Reply, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
+    response, request_id = reply.body, reply.request_id
     said, refusal, tool_calls = _read_output(response, call)
     told = _read_usage(response, call)
-    finish = _finish(response, call, told)
+    finish = _finish(reply, call, told)
     usage = told or estimate_usage(call, said)
     if refusal:
         words = clean_message(refusal, call)
@@ -105,7 +105,7 @@ def _read(response: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
         content = restore_json(require_text(said, finish, usage, request_id), plan)
     return ProviderAnswer(
         usage=usage,
-        model=getattr(response, "model", None) or call.model.model_id,
+        model=response.get("model") or call.model.model_id,
         content=content,
         finish_reason=finish,
         tool_calls=tool_calls or None,
@@ -114,18 +114,18 @@ def _read(response: Any, call: ProviderCall, plan: JsonPlan) -> ProviderAnswer:
     )
 
 
-def _finish(response: Any, call: ProviderCall, told: Usage | None) -> str:
+def _finish(reply: Reply, call: ProviderCall, told: Usage | None) -> str:
     """`stop` or `length`. Raises ProviderError for a response that came to no good end."""
-    request_id: str | None = getattr(response, "_request_id", None)
-    status = getattr(response, "status", None)
-    if failure := getattr(response, "error", None):
+    response, request_id = reply.body, reply.request_id
+    status = response.get("status")
+    if failure := response.get("error"):
         raise _failure(failure, call, request_id, told)
     if status == "incomplete":
-        reason = getattr(getattr(response, "incomplete_details", None), "reason", None)
+        reason = (response.get("incomplete_details") or {}).get("reason")
         if reason != "content_filter":
             return "length"
         kind, words = ErrorKind.content_policy, "stopped by the content filter"
-    elif status == "completed" or (status is None and getattr(response, "output", None)):
+    elif status == "completed" or (status is None and response.get("output")):
         return "stop"
     elif status == "failed":
         kind, words = ErrorKind.server_error, "The response failed, and it does not say why"
@@ -134,10 +134,12 @@ def _finish(response: Any, call: ProviderCall, told: Usage | None) -> str:
     raise ProviderError(kind, words, status=200, request_id=request_id, usage=told)
 
 
-def _failure(failure: Any, call: ProviderCall, request_id: str | None, told: Usage | None) -> ProviderError:
+def _failure(
+    failure: Mapping[str, Any], call: ProviderCall, request_id: str | None, told: Usage | None
+) -> ProviderError:
     """An error inside a 200, read as if it had come with the status that belongs to its code."""
-    named, code = getattr(failure, "type", None), getattr(failure, "code", None)
-    message = str(getattr(failure, "message", None) or "no message")
+    named, code = failure.get("type"), failure.get("code")
+    message = str(failure.get("message") or "no message")
     if isinstance(code, int) and 400 <= code < 600:
         status = code
     else:
@@ -147,7 +149,7 @@ def _failure(failure: Any, call: ProviderCall, request_id: str | None, told: Usa
     return ProviderError(kind, words, status=200, code=str(code) if code else named, request_id=request_id, usage=told)
 
 
-def _read_output(response: Any, call: ProviderCall) -> tuple[str, str | None, list[dict[str, Any]]]:
+def _read_output(response: Mapping[str, Any], call: ProviderCall) -> tuple[str, str | None, list[dict[str, Any]]]:
     """Text, refusal and tool calls. What a model remarks on its way (`commentary`) is the text only if there is no
     other; encrypted reasoning stays beside the tool call that follows it, other reasoning is passed over."""
     final: list[str] = []
@@ -155,39 +157,40 @@ def _read_output(response: Any, call: ProviderCall) -> tuple[str, str | None, li
     refusal: str | None = None
     tool_calls: list[dict[str, Any]] = []
     thoughts: list[dict[str, Any]] = []
-    for item in getattr(response, "output", None) or ():
-        if item.type == "reasoning" and getattr(item, "encrypted_content", None):
-            thoughts.append(item.to_dict(mode="json"))
-        elif item.type in ("function_call", "custom_tool_call"):
+    for item in response.get("output") or ():
+        kind = item.get("type")
+        if kind == "reasoning" and item.get("encrypted_content"):
+            thoughts.append(item)
+        elif kind in ("function_call", "custom_tool_call"):
             tool_calls.append(
                 _tool_call(item) | ({"extra_content": keep_reasoning(thoughts, call)} if thoughts else {})
             )
             thoughts = []
-        elif item.type == "message":
-            texts = remarks if getattr(item, "phase", None) == "commentary" else final
-            for part in item.content or ():
-                if part.type == "refusal":
-                    refusal = part.refusal or "refused"
-                elif part.type == "output_text":
-                    texts.append(part.text or "")
+        elif kind == "message":
+            texts = remarks if item.get("phase") == "commentary" else final
+            for part in item.get("content") or ():
+                if part.get("type") == "refusal":
+                    refusal = part.get("refusal") or "refused"
+                elif part.get("type") == "output_text":
+                    texts.append(part.get("text") or "")
     return "".join(final) or "".join(remarks), refusal, tool_calls
 
 
-def _tool_call(item: Any) -> dict[str, Any]:
-    arguments = getattr(item, "arguments", None) or getattr(item, "input", None) or "{}"
-    return {"id": item.call_id, "type": "function", "function": {"name": item.name, "arguments": mend_text(arguments)}}
+def _tool_call(item: Mapping[str, Any]) -> dict[str, Any]:
+    arguments = mend_text(item.get("arguments") or item.get("input") or "{}")
+    return {"id": item["call_id"], "type": "function", "function": {"name": item["name"], "arguments": arguments}}
 
 
-def _read_usage(response: Any, call: ProviderCall) -> Usage | None:
-    told = getattr(response, "usage", None)
+def _read_usage(response: Mapping[str, Any], call: ProviderCall) -> Usage | None:
+    told = response.get("usage")
     if told is None:
         return None
-    read, written = getattr(told, "input_tokens_details", None), getattr(told, "output_tokens_details", None)
+    read, written = told.get("input_tokens_details"), told.get("output_tokens_details")
     return Usage(
         prompt_tokens=count(told, "input_tokens"),
         completion_tokens=count(told, "output_tokens"),
         cached_tokens=count(read, "cached_tokens"),
         cache_write_tokens=count(read, "cache_write_tokens"),
         reasoning_tokens=count(written, "reasoning_tokens"),
-        service_tier=find_tier(call, getattr(response, "service_tier", None)),
+        service_tier=find_tier(call, response.get("service_tier")),
     )

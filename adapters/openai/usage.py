@@ -1,5 +1,6 @@
 """Tokens, as OpenAI tells them or as they are guessed where a server does not."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from adapters.answers import estimate_tokens, find_tier, system_text, text_of
@@ -13,6 +14,6 @@ def estimate_usage(call: ProviderCall, content: str | None) -> Usage:
     return Usage(estimate_tokens(*texts), estimate_tokens(content or ""), service_tier=find_tier(call, None))
 
 
-def count(details: Any, name: str) -> int:
+def count(details: Mapping[str, Any] | None, name: str) -> int:
     """One figure of a details object that may lack it, or be missing itself."""
-    return getattr(details, name, None) or 0
+    return (details or {}).get(name) or 0

@@ -116,6 +116,15 @@ async def test_a_connection_that_the_server_closed_is_opened_anew(server: Server
     assert server.opened == 2
 
 
+async def test_a_connection_that_rested_for_too_long_is_not_used_again(server: Server) -> None:
+    async with client(keep_idle_s=0.05) as http:
+        await http.get(server.url)
+        await asyncio.sleep(0.06)
+        assert (await http.get(server.url)).text == "ok"
+        await server.has_open(1)
+    assert server.opened == 2
+
+
 async def test_no_more_connections_are_kept_than_wanted_nor_longer(server: Server) -> None:
     server.pause_s = 0.05
     async with client(max_idle=2) as http:

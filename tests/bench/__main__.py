@@ -13,6 +13,7 @@ from tests.bench.measuring import Effort, print_table
 
 BENCHES = {
     "speech-calls": "tests.bench.speech_calls",
+    "sdk-calls": "tests.bench.sdk_calls",
     "queue": "tests.bench.queue_engine",
     "routing": "tests.bench.routing",
     "cache": "tests.bench.cache",

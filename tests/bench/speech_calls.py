@@ -80,24 +80,24 @@ async def hold_calls(client: str, url: str, held: int, seconds: float) -> dict[s
                 finished += 1
 
         callers = [asyncio.create_task(keep_calling()) for _ in range(held)]
-        await _until(lambda: finished >= max(WARM_UP_CALLS, WARM_UP_EACH * held), callers)
+        await until(lambda: finished >= max(WARM_UP_CALLS, WARM_UP_EACH * held), callers)
         begun, begun_cpu, before = time.monotonic(), time.process_time(), finished
         await asyncio.wait(callers, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         spent_s, calls, passed_s = time.process_time() - begun_cpu, finished - before, time.monotonic() - begun
         for caller in callers:
             caller.cancel()
-        await _none_failed(callers)
+        await none_failed(callers)
     return {"cpu_ms": round(1000 * spent_s / calls, 3), "calls_per_s": round(calls / passed_s, 1), "calls": calls}
 
 
-async def _until(ready: Callable[[], bool], callers: list["asyncio.Task[None]"]) -> None:
+async def until(ready: Callable[[], bool], callers: list["asyncio.Task[None]"]) -> None:
     while not ready():
         done, _ = await asyncio.wait(callers, timeout=0.1, return_when=asyncio.FIRST_COMPLETED)
         if done:
-            await _none_failed(callers)
+            await none_failed(callers)
 
 
-async def _none_failed(callers: list["asyncio.Task[None]"]) -> None:
+async def none_failed(callers: list["asyncio.Task[None]"]) -> None:
     for found in await asyncio.gather(*callers, return_exceptions=True):
         if isinstance(found, Exception):
             raise found
