@@ -154,7 +154,9 @@ def _rows(settings: list[dict[str, Any]], samples: list[dict[str, Any]]) -> list
         if setting["who"] == BY_HAND and setting["slots"] == 10:
             ours = {"who": OURS}
         mine, theirs = of_setting(samples, ours, "per_s"), of_setting(samples, setting, "per_s")
-        found = {name: [one.get(name) for one in samples if setting.items() <= one.items()] for name in SPENDERS}
+        found = {
+            name: [one[name] for one in samples if setting.items() <= one.items() and name in one] for name in SPENDERS
+        }
         poll = f", polls every {setting['poll_s']:g} s" if setting["poll_s"] else ""
         above = [one / other for one, other in zip(mine, theirs, strict=False)]
         rows.append(
@@ -164,7 +166,7 @@ def _rows(settings: list[dict[str, Any]], samples: list[dict[str, Any]]) -> list
                 "the factory / this": middle(above) if setting["who"] != OURS else "",
                 "must (aim)": MUST.get(setting["who"], ""),
             }
-            | {SPENDERS[name]: f"{median(ms):.2f}" if None not in ms else "" for name, ms in found.items()}
+            | {SPENDERS[name]: f"{median(ms):.2f}" if ms else "" for name, ms in found.items()}
         )
     return rows + [_ours_beyond(samples, slots) for slots in {one["slots"] for one in settings if one["who"] == OURS}]
 

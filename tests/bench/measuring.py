@@ -32,6 +32,7 @@ class Effort:
     slots: tuple[int, ...] = ()
     profile: Path | None = None
     rows: int | None = None
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
