@@ -36,7 +36,7 @@ def run(effort: Effort) -> Measured:
         try:
             if effort.profile is not None:
                 sample = settings[0] | runner.run(drain(house, jobs, settings[0]["slots"], profile=effort.profile))
-                return Measured(runner.run(top_statements(house)), [sample, *top_functions(effort.profile)])
+                return profiled(effort, sample, runner.run(top_statements(house)))
 
             def measure(who: str, slots: int) -> dict[str, Any]:
                 return runner.run(drain(house, jobs, slots) if who == OURS else drain_arq(house, jobs, slots))
@@ -112,6 +112,14 @@ async def top_statements(house: House) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def profiled(effort: Effort, sample: dict[str, Any], statements: list[dict[str, Any]]) -> Measured:
+    """What Postgres did is the table; where the worker was is told, and both are kept."""
+    functions = top_functions(effort.profile) if effort.profile else []
+    for one in functions[:25]:
+        effort.say(f"{one['own_s']:8.3f} s itself, {one['total_s']:8.3f} in all, {one['calls']:9,} × {one['function']}")
+    return Measured(statements, [sample, *functions])
 
 
 def top_functions(profile: Path) -> list[dict[str, Any]]:

@@ -147,17 +147,20 @@ class House:
 
     @asynccontextmanager
     async def working(self, count: int, slots: int, *, profile: Path | None = None) -> AsyncIterator[None]:
-        """So many workers, each a process that has run a job already."""
+        """So many workers, each a process that is ready; the first leaves a profile at its end."""
         environment = child_environment(
             FACTORY_DATABASE_URL=self.settings.database_url or "",
             FACTORY_REDIS_URL=self.settings.redis_url or "",
             FACTORY_HOME=str(self.settings.home),
             FACTORY_WORKER_SLOTS=str(slots),
-            BENCH_PROFILE=str(profile or ""),
         )
+        first = environment | {"BENCH_PROFILE": str(profile or "")}
         with self.log.open("ab") as log:
             command = python_program("tests.bench.noop_worker")
-            started = [subprocess.Popen(command, env=environment, stderr=log, stdout=log) for _ in range(count)]
+            started = [
+                subprocess.Popen(command, env=environment if number else first, stderr=log, stdout=log)
+                for number in range(count)
+            ]
         self.workers[:] = [one.pid for one in started]
         try:
             board = FleetBoard(self.redis)
