@@ -61,8 +61,11 @@ async def _wait_behind(house: House, backlog: int) -> list[float]:
     projects = [await house.database.fetchval(PROJECT, name, 100) for name in names]
     async with house.working(1, 1):
         await house.pause(True)
-        await house.lay(backlog, cache="off")
+        laid = await house.lay(backlog, cache="off")
         await house.pause(False)
+        async with asyncio.timeout(10):
+            while await house.open_jobs(laid.batch_id) == backlog:
+                await asyncio.sleep(0.05)
         async with open_services(house.settings) as services:
             for project, name in zip(projects, names, strict=True):
                 request = JobRequest(model="bench/noop", prompt=f"the first of {name}", cache="off")
