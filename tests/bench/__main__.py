@@ -1,4 +1,5 @@
-"""`scripts/bench [NAME …] [--rounds N] [--seconds S] [--jobs N] [--json FILE]`: no name is all of them."""
+"""`scripts/bench [NAME …] [--rounds N] [--seconds S] [--jobs N] [--json FILE]`: no name is all
+but `table`, which takes the promised figures of several."""
 
 import argparse
 import importlib
@@ -27,19 +28,23 @@ BENCHES = {
     "hold": "tests.bench.hold",
     "growth": "tests.bench.growth",
     "fair": "tests.bench.fair",
+    "table": "tests.bench.table",
 }
 
 
 def main() -> None:
     """Tables on stdout, progress on stderr, every single figure in the file."""
     parser = argparse.ArgumentParser(prog="scripts/bench", description="Measure what the factory costs.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHES)}; all without a name")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"one of {', '.join(BENCHES)}; without a name all but `table`"
+    )
     parser.add_argument("--rounds", type=int, default=3, help="how often every setting is measured")
     parser.add_argument("--seconds", type=float, default=8.0, help="how long each time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every figure there too")
     parser.add_argument("--jobs", type=int, metavar="N", help="how many, where a bench counts jobs; each has its own")
     parser.add_argument("--slots", default="", metavar="N,…", help="of a worker, where a bench tries several")
     parser.add_argument("--profile", type=Path, metavar="FILE", help="what cProfile saw of a worker; the bench slows")
+    parser.add_argument("--full", action="store_true", help="`table` with the sizes that the figures are promised for")
     parser.add_argument("--rows", type=int, metavar="N", help="finished jobs in the grown tables of `growth`")
     given = parser.parse_args()
     if unknown := set(given.names) - BENCHES.keys():
@@ -53,10 +58,11 @@ def main() -> None:
         slots=slots,
         profile=given.profile,
         rows=given.rows,
+        full=given.full,
     )
     report: dict[str, Any] = {"machine": describe_machine(), "rounds": given.rounds, "seconds": given.seconds}
     print(f"{report['machine']}; {given.rounds} rounds of {given.seconds:g} s")
-    for name in given.names or BENCHES:
+    for name in given.names or [one for one in BENCHES if one != "table"]:
         bench = importlib.import_module(BENCHES[name])
         measured = bench.run(effort)
         print(f"\n{name}: {bench.TITLE}\n")

@@ -26,7 +26,7 @@ def main() -> None:
     asyncio.set_event_loop(uvloop.new_event_loop())
     began: dict[str, tuple[float, float]] = {}
     worker = Worker(
-        [func(noop, name="noop", keep_result=0)],  # type: ignore[arg-type]
+        [func(noop, name="noop", keep_result=0)],
         redis_settings=RedisSettings.from_dsn(url),
         max_jobs=most,
         queue_name=QUEUE,

@@ -18,7 +18,7 @@ from arq.connections import RedisSettings, create_pool
 from core.settings import python_program
 from tests.bench.baseline.producer import submit
 from tests.bench.baseline.worker import QUEUE
-from tests.bench.drain import drain, top_statements
+from tests.bench.drain import drain, profiled, top_statements
 from tests.bench.house import House, completing, open_house
 from tests.bench.measuring import Effort, Measured, cpu_s, in_own_process, in_turn, middle, of_setting
 
@@ -39,7 +39,8 @@ SPENDERS = {"worker": "CPU of its processes, ms", "provider": "provider", "Postg
 
 
 def run(effort: Effort) -> Measured:
-    """Everybody in turn. By hand also as arq comes, ten jobs at once; the slow get fewer jobs."""
+    """Everybody in turn. By hand also as arq comes, ten jobs at once; the slow get fewer jobs. A profile
+    is of one of our two workers."""
     jobs = effort.jobs or JOBS
     settings: list[dict[str, Any]] = []
     for slots in effort.slots or SLOTS:
@@ -55,7 +56,7 @@ def run(effort: Effort) -> Measured:
                 runner.run(house.add_provider("chat", "openai.chat_completions", url))
                 if effort.profile is not None:
                     sample = runner.run(_ours(house, jobs, settings[0]["slots"], effort.profile))
-                    return Measured(runner.run(top_statements(house)), [sample])
+                    return profiled(effort, sample, runner.run(top_statements(house)))
                 runner.run(house.database.execute(SCHEMA.read_text()))
 
                 def measure(who: str, slots: int, poll_s: float) -> dict[str, float]:
@@ -154,7 +155,9 @@ def _rows(settings: list[dict[str, Any]], samples: list[dict[str, Any]]) -> list
         if setting["who"] == BY_HAND and setting["slots"] == 10:
             ours = {"who": OURS}
         mine, theirs = of_setting(samples, ours, "per_s"), of_setting(samples, setting, "per_s")
-        found = {name: [one.get(name) for one in samples if setting.items() <= one.items()] for name in SPENDERS}
+        found = {
+            name: [one[name] for one in samples if setting.items() <= one.items() and name in one] for name in SPENDERS
+        }
         poll = f", polls every {setting['poll_s']:g} s" if setting["poll_s"] else ""
         above = [one / other for one, other in zip(mine, theirs, strict=False)]
         rows.append(
@@ -164,7 +167,7 @@ def _rows(settings: list[dict[str, Any]], samples: list[dict[str, Any]]) -> list
                 "the factory / this": middle(above) if setting["who"] != OURS else "",
                 "must (aim)": MUST.get(setting["who"], ""),
             }
-            | {SPENDERS[name]: f"{median(ms):.2f}" if None not in ms else "" for name, ms in found.items()}
+            | {SPENDERS[name]: f"{median(ms):.2f}" if ms else "" for name, ms in found.items()}
         )
     return rows + [_ours_beyond(samples, slots) for slots in {one["slots"] for one in settings if one["who"] == OURS}]
 

@@ -5,6 +5,7 @@ first start to the last end in Postgres. Beside it a plain arq worker with a fun
 """
 
 import asyncio
+import pstats
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,16 +26,17 @@ MUST = {"drained": "5,000 (10,000)", "accepted": "8,000 (15,000)"}
 
 
 def run(effort: Effort) -> Measured:
-    """Every number of slots and arq, in turn; each with a backlog of its own. With a profile, one round of ours."""
+    """Every number of slots and arq, in turn; each with a backlog of its own. With a profile, one
+    round of ours, and what Postgres did; the functions are among the samples."""
     jobs = effort.jobs or JOBS
-    settings = [{"who": OURS, "slots": slots} for slots in effort.slots or SLOTS]
+    settings: list[dict[str, Any]] = [{"who": OURS, "slots": slots} for slots in effort.slots or SLOTS]
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         opened = open_house(statements=effort.profile is not None)
         house = runner.run(opened.__aenter__())
         try:
             if effort.profile is not None:
                 sample = settings[0] | runner.run(drain(house, jobs, settings[0]["slots"], profile=effort.profile))
-                return Measured(runner.run(top_statements(house)), [sample])
+                return profiled(effort, sample, runner.run(top_statements(house)))
 
             def measure(who: str, slots: int) -> dict[str, Any]:
                 return runner.run(drain(house, jobs, slots) if who == OURS else drain_arq(house, jobs, slots))
@@ -55,6 +57,7 @@ async def drain(
         await house.pause(True)
         laid = await house.lay(jobs, model=model)
         await house.tidy()
+        await house.count_anew()
         before = house.spent_s()
         await house.pause(False)
         took_s = await house.until_over(laid)
@@ -109,6 +112,23 @@ async def top_statements(house: House) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def profiled(effort: Effort, sample: dict[str, Any], statements: list[dict[str, Any]]) -> Measured:
+    """What Postgres did is the table; where the worker was is told, and both are kept."""
+    functions = top_functions(effort.profile) if effort.profile else []
+    for one in functions[:25]:
+        effort.say(f"{one['own_s']:8.3f} s itself, {one['total_s']:8.3f} in all, {one['calls']:9,} × {one['function']}")
+    return Measured(statements, [sample, *functions])
+
+
+def top_functions(profile: Path) -> list[dict[str, Any]]:
+    """Where the worker was, by seconds in the function itself; `calls` and `total_s` with what it called."""
+    found = []
+    for (file, line, name), (_, calls, own_s, total_s, _) in pstats.Stats(str(profile)).stats.items():  # type: ignore[attr-defined]
+        place = "/".join(Path(file).parts[-2:])
+        found.append({"function": f"{place}:{line} {name}", "calls": calls, "own_s": own_s, "total_s": total_s})
+    return sorted(found, key=lambda one: -one["own_s"])[:60]
 
 
 def _rows(settings: list[dict[str, Any]], samples: list[dict[str, Any]]) -> list[dict[str, str]]:

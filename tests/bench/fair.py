@@ -43,7 +43,7 @@ def run(effort: Effort) -> Measured:
             sample = runner.run(_round(backlog, slots))
             effort.say(f"round {number + 1} of {effort.rounds}: {sample}")
             samples.append(sample)
-    return Measured(_rows(samples, backlog), samples)
+    return Measured(rows_of(samples, backlog), samples)
 
 
 async def _round(backlog: int, slots: int) -> dict[str, Any]:
@@ -52,7 +52,7 @@ async def _round(backlog: int, slots: int) -> dict[str, Any]:
     async with open_house() as house:
         errors = await _share(house, backlog // 5, slots)
         claims = await _claim(house.settings.redis_url or "", backlog)
-    return {"waited_s": waited, "share_errors": errors, **claims}
+    return {"backlog": backlog, "waited_s": waited, "share_errors": errors, **claims}
 
 
 async def _wait_behind(house: House, backlog: int) -> list[float]:
@@ -61,8 +61,11 @@ async def _wait_behind(house: House, backlog: int) -> list[float]:
     projects = [await house.database.fetchval(PROJECT, name, 100) for name in names]
     async with house.working(1, 1):
         await house.pause(True)
-        await house.lay(backlog, cache="off")
+        laid = await house.lay(backlog, cache="off")
         await house.pause(False)
+        async with asyncio.timeout(10):
+            while await house.open_jobs(laid.batch_id) == backlog:
+                await asyncio.sleep(0.05)
         async with open_services(house.settings) as services:
             for project, name in zip(projects, names, strict=True):
                 request = JobRequest(model="bench/noop", prompt=f"the first of {name}", cache="off")
@@ -120,7 +123,8 @@ async def _script_us(redis: Redis) -> float:
     return float(sum(stats.get(f"cmdstat_{name}", {}).get("usec", 0) for name in ("eval", "evalsha")))
 
 
-def _rows(samples: list[dict[str, Any]], backlog: int) -> list[dict[str, str]]:
+def rows_of(samples: list[dict[str, Any]], backlog: int) -> list[dict[str, str]]:
+    """Of all rounds together."""
     waited = [s for one in samples for s in one["waited_s"]]
     worst = max(abs(error) for one in samples for error in one["share_errors"])
     cut = quantiles(waited, n=100)

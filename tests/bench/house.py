@@ -20,8 +20,8 @@ from core.jsonio import load_json
 from core.settings import Settings, child_environment, python_program
 from producer.composition import open_services
 from producer.embedded import EmbeddedServers, postgres
-from producer.intake.intake import BatchHeader
 from producer.intake.lines import LineCutter
+from producer.intake.order import BatchHeader
 from producer.submit import Caller
 from sql.access import find_project
 from sql.batches import read_batch
@@ -67,13 +67,14 @@ class Laid:
 
 @dataclass
 class House:
-    """`servers` are the numbers of their processes. `project` is one without limits."""
+    """`servers` are the numbers of their processes. `statements`: Postgres counts what each statement takes."""
 
     settings: Settings
     database: Database
     redis: Redis
     servers: dict[str, int]
     log: Path
+    statements: bool
     workers: list[int] = field(default_factory=list)
 
     def spent_s(self) -> dict[str, float]:
@@ -133,6 +134,11 @@ class House:
         )
         return found
 
+    async def count_anew(self) -> None:
+        """What statements took before is forgotten."""
+        if self.statements:
+            await self.database.execute("SELECT pg_stat_statements_reset()")
+
     async def tidy(self) -> None:
         """As autovacuum leaves it sooner or later, so that every round finds the same."""
         for table in ("jobs", "calls", "batches", "cache_entries"):
@@ -141,17 +147,20 @@ class House:
 
     @asynccontextmanager
     async def working(self, count: int, slots: int, *, profile: Path | None = None) -> AsyncIterator[None]:
-        """So many workers, each a process that has run a job already."""
+        """So many workers, each a process that is ready; the first leaves a profile at its end."""
         environment = child_environment(
             FACTORY_DATABASE_URL=self.settings.database_url or "",
             FACTORY_REDIS_URL=self.settings.redis_url or "",
             FACTORY_HOME=str(self.settings.home),
             FACTORY_WORKER_SLOTS=str(slots),
-            BENCH_PROFILE=str(profile or ""),
         )
+        first = environment | {"BENCH_PROFILE": str(profile or "")}
         with self.log.open("ab") as log:
             command = python_program("tests.bench.noop_worker")
-            started = [subprocess.Popen(command, env=environment, stderr=log, stdout=log) for _ in range(count)]
+            started = [
+                subprocess.Popen(command, env=environment if number else first, stderr=log, stdout=log)
+                for number in range(count)
+            ]
         self.workers[:] = [one.pid for one in started]
         try:
             board = FleetBoard(self.redis)
@@ -181,8 +190,7 @@ def completing(house: House, latency_ms: int) -> Iterator[str]:
 
 @asynccontextmanager
 async def open_house(*, statements: bool = False) -> AsyncIterator[House]:
-    """PostgreSQL and Valkey as `factory up` runs them, with the schema, the seed and the model `bench/noop`.
-    `statements`: Postgres counts what each statement takes."""
+    """PostgreSQL and Valkey as `factory up` runs them, with the schema, the seed and the model `bench/noop`."""
     HANDLERS[ANSWER.name] = ANSWER
     async with AsyncExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="factory-bench-")))
@@ -201,7 +209,7 @@ async def open_house(*, statements: bool = False) -> AsyncIterator[House]:
             "Valkey": int(load_json((place / "valkey.json").read_bytes())["pid"]),
         }
         settings = Settings(database_url=running.database_url, redis_url=running.redis_url, home=place / "home")
-        house = House(settings, database, redis, servers, place / "workers.log")
+        house = House(settings, database, redis, servers, place / "workers.log", statements)
         await house.add_provider("noop", ANSWER.name, "http://127.0.0.1:9")
         yield house
 

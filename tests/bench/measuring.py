@@ -1,6 +1,5 @@
 """What every bench needs: settings measured in turn, each in a process of its own, and a table of them."""
 
-import contextlib
 import os
 import statistics
 import subprocess
@@ -33,6 +32,7 @@ class Effort:
     slots: tuple[int, ...] = ()
     profile: Path | None = None
     rows: int | None = None
+    full: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +73,22 @@ def middle_ratio(above: Sequence[float], below: Sequence[float]) -> str:
 
 def cpu_s(pid: int | str = "self", *, children: bool = False) -> float:
     """CPU seconds of a process; with `children` also of those that it has now and of those that ended."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ticks = sum(map(int, fields[11:15] if children else fields[11:13]))
-    found = ticks / os.sysconf("SC_CLK_TCK")
     if not children:
-        return found
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        with contextlib.suppress(FileNotFoundError):  # it has just ended
-            found += cpu_s(child)
-    return found
+        return _ticks(pid, 2) / os.sysconf("SC_CLK_TCK")
+    while True:
+        found = _ticks(pid, 4)
+        try:
+            for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+                found += _ticks(child, 2)
+        except (FileNotFoundError, ProcessLookupError):  # one ended meanwhile: its time is the parent's by now
+            continue
+        return found / os.sysconf("SC_CLK_TCK")
+
+
+def _ticks(pid: int | str, fields: int) -> int:
+    """Own user and system time; with four fields, that of ended children too."""
+    stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, stat[11 : 11 + fields]))
 
 
 def in_own_process(module: str, *arguments: str) -> dict[str, Any]:

@@ -103,8 +103,23 @@ def run(effort: Effort) -> Measured:
     return Measured(rows, samples)
 
 
-async def _run(say: Callable[[str], None]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    found: dict[str, dict[str, str]] = {}
+def pick_up(say: Callable[[str], None]) -> dict[str, list[float]]:
+    """Milliseconds from the submit's return to the start of each job on an idle worker, for `ours` and `arq`."""
+    return asyncio.run(_pick_ups(say))
+
+
+async def _pick_ups(say: Callable[[str], None]) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    async for bench in _sides():
+        say(f"{bench.side}: pick-up")
+        bench.start_workers(1)
+        await bench.warm_up(1)
+        found[bench.side] = await _pick_up(bench)
+    return found
+
+
+async def _sides() -> AsyncIterator[Bench]:
+    """Stock arq and ours, one after the other on the same servers; their workers end with them."""
     with tempfile.TemporaryDirectory(prefix="factory-bench-") as place:
         root = Path(place)
         root.chmod(0o711)
@@ -112,10 +127,16 @@ async def _run(say: Callable[[str], None]) -> tuple[list[dict[str, Any]], list[d
             for side, opened in (("arq", _stock), ("ours", _ours)):
                 async with opened(root / side, servers.database_url, servers.redis_url) as bench:
                     try:
-                        async for name, figure in _figures(bench, say):
-                            found.setdefault(name, {})[side] = figure
+                        yield bench
                     finally:
                         bench.end_workers()
+
+
+async def _run(say: Callable[[str], None]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    found: dict[str, dict[str, str]] = {}
+    async for bench in _sides():
+        async for name, figure in _figures(bench, say):
+            found.setdefault(name, {})[bench.side] = figure
     rows = [{"figure": name, "stock arq": row["arq"], "the factory": row["ours"]} for name, row in found.items()]
     return rows, [{"figure": name, **row} for name, row in found.items()]
 
@@ -124,7 +145,8 @@ async def _figures(bench: Bench, say: Callable[[str], None]) -> AsyncIterator[tu
     say(f"{bench.side}: pick-up")
     bench.start_workers(1)
     await bench.warm_up(1)
-    yield "idle pick-up, p50 and p99, ms", await _pick_up(bench)
+    waited_ms = await _pick_up(bench)
+    yield "idle pick-up, p50 and p99, ms", f"{median(waited_ms):.1f}, {quantiles(waited_ms, n=100)[98]:.1f}"
     yield "commands a second of an idle worker", f"{await _idle(bench):.1f}"
     bench.end_workers()
     for fleet in FLEETS:
@@ -139,7 +161,7 @@ async def _figures(bench: Bench, say: Callable[[str], None]) -> AsyncIterator[tu
     yield "SIGKILL until its job runs elsewhere, s", await _recovery(bench)
 
 
-async def _pick_up(bench: Bench) -> str:
+async def _pick_up(bench: Bench) -> list[float]:
     waited = []
     for number in range(PICK_UPS):
         name = f"pick-{bench.side}-{number}"
@@ -148,7 +170,7 @@ async def _pick_up(bench: Bench) -> str:
         await bench.until_begun({name})
         waited.append((bench.starts[name] - returned) * 1000)
         await asyncio.sleep(0.02 + number % 7 / 100)
-    return f"{median(waited):.1f}, {quantiles(waited, n=100)[98]:.1f}"
+    return waited
 
 
 async def _idle(bench: Bench) -> float:

@@ -55,7 +55,7 @@ def main() -> None:
 
     asyncio.set_event_loop(uvloop.new_event_loop())
     Worker(
-        [func(generate, keep_result=0, max_tries=5)],  # type: ignore[arg-type]
+        [func(generate, keep_result=0, max_tries=5)],
         redis_settings=RedisSettings.from_dsn(redis_url),
         queue_name=QUEUE,
         max_jobs=int(most),
