@@ -19,7 +19,7 @@ class ProviderPool:
     NO_KEY, which does not go out.
     """
 
-    def __init__(self, *, max_connections: int = 6000, max_keepalive: int = 1000) -> None:
+    def __init__(self, *, max_connections: int = 12_000, max_keepalive: int = 1000) -> None:
         self._max_connections = max_connections
         self._max_keepalive = max_keepalive
         self._http: httpx2.AsyncClient | None = None

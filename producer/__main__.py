@@ -11,6 +11,7 @@ from core.collecting import collect_seldom
 from core.errors import ConfigurationError
 from core.logging import get_logger, set_up_logging
 from core.looper import Looper
+from core.open_files import allow_many_files
 from core.parent import follow_parent
 from core.settings import read_settings
 
@@ -26,6 +27,7 @@ async def serve() -> None:
     async with open_services(settings) as services:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _noted)  # uvicorn raises a signal again once it has stopped for it
+        allow_many_files()
         collect_seldom()
         samples = Looper("queue samples", QueueSampling(services, secrets.token_hex(6)).step, EVERY_S)
         samples.start()

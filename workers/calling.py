@@ -78,6 +78,14 @@ class Line:
     ) -> Decimal | None:
         """Complete it. What it cost, if that is known."""
         end = self.end(answer, error, schema_outcome)
+        log.info(
+            "call",
+            provider=self.route.model.provider,
+            model=self.route.model.model_id,
+            outcome=end.outcome,
+            duration_ms=end.duration_ms,
+            cost_usd=str(end.cost) if end.cost is not None else None,
+        )
         await self.ledger.complete(end)
         return end.cost
 
@@ -99,14 +107,6 @@ class Line:
             direct = price_directly(used, self.asked_first, self.preferred_price, self.route.endpoint.region)
         duration_ms = round((time.monotonic() - self.began) * 1000)
         metrics.count_call(self.route.model, self.project, outcome, duration_ms / 1000, usage, cost)
-        log.info(
-            "call",
-            provider=self.route.model.provider,
-            model=self.route.model.model_id,
-            outcome=outcome,
-            duration_ms=duration_ms,
-            cost_usd=str(cost) if cost is not None else None,
-        )
         return CompletedCall(
             id=self.call_id,
             outcome=outcome,
@@ -197,13 +197,14 @@ async def _heed(
     outcome = None
     if wanted.output_schema is not None and answer.content is not None and not answer.tool_calls:
         outcome = "valid" if answer.content == came else "mended"
-    end = line.end(answer, None, outcome)
     if owe is not None:
+        end = line.end(answer, None, outcome)
         owe(end)
+        cost = end.cost
     else:
-        await asyncio.shield(line.ledger.complete(end))
+        cost = await asyncio.shield(line.close(answer, None, outcome))
     await services.health.note_answer(route, (time.monotonic() - line.began) * 1000)
-    return Answered(answer, parsed, end.cost, outcome)
+    return Answered(answer, parsed, cost, outcome)
 
 
 def _call_of(

@@ -182,7 +182,9 @@ async def _record(services: WorkerServices, run: JobRun, ended: EndedJob, landin
     )
     log.info(
         ended.state,
+        provider=ended.provider,
         model=ended.model,
+        call_ms=run.owed.duration_ms if run.owed else None,
         error=ended.error["kind"] if ended.error else None,
         cost_usd=str(recorded.cost) if recorded.cost is not None else None,
         cached=ended.cached,

@@ -16,6 +16,7 @@ from core.clock import utc_now
 from core.configuration_faults import find_faults
 from core.errors import ConfigurationError
 from core.logging import get_logger, set_up_logging
+from core.open_files import allow_many_files
 from core.request import Kind
 from core.settings import Settings, has_provider_keys, require_urls
 from sql.patience import GONE
@@ -37,6 +38,7 @@ def worker_options(settings: Settings) -> dict[str, Any]:
         """Wire the worker once; arq's `ctx` carries it to every job."""
         if not structlog.is_configured():
             set_up_logging(settings.log_level, settings.log_format, program="worker")
+        allow_many_files()
         stack = contextlib.AsyncExitStack()
         services = await _open_patiently(stack, settings, ctx["redis"])
         ctx.update(services=services, stack=stack)
