@@ -233,7 +233,7 @@ async def test_deleted_content_is_gone_and_the_shell_stays(factory: Factory) -> 
             f"SELECT count(*) AS n FROM factory.{table} AS t WHERE t::text LIKE '%' || $1 || '%'", secret
         )
         assert rows[0]["n"] == 0, table
-    assert (await factory.client.post(f"{text['urls']['self']}/retry")).status_code == 409
+    assert (await factory.client.post(f"{text['urls']['self']}/retry")).json()["code"] == "content_deleted"
     assert not (await factory.job(model="fast", prompt=secret))["result"]["cached"]
     assert (await factory.client.get("/v1/usage")).json()["totals"]["calls"] == 3
 
@@ -325,7 +325,7 @@ async def test_content_is_needed_while_a_later_job_of_the_batch_runs_and_outlive
     lines = (await factory.client.get(f"{batch['urls']['results']}?jobs=true")).text.splitlines()
     assert all(json.loads(line)["content_deleted_at"] for line in lines)
     assert json.loads(lines[0])["result"] is None
-    assert (await factory.client.post(batch["urls"]["retry-failed"])).status_code == 409, "nothing is left to be asked"
+    assert (await factory.client.post(batch["urls"]["retry-failed"])).status_code == 410, "nothing is left to be asked"
 
 
 async def test_the_document_says_everything(factory: Factory) -> None:
