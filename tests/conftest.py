@@ -11,6 +11,7 @@ from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
+import certifi
 import httpx
 import pytest
 from redis.asyncio import Redis
@@ -24,16 +25,22 @@ from sql.migrating import migrate
 from sql.pool import open_pool
 from sql.seeding import seed
 from tests.house import Factory
+from tests.warm import WarmCommands
 from workers.engine import LeasedWorker
 from workers.worker import worker_options
 
 MEMORY = Path("/dev/shm")
 ROOM_NEEDED = 6_000_000_000
+END = "-----END CERTIFICATE-----\n"
 
 
-def pytest_configure() -> None:
+def pytest_configure(config: pytest.Config) -> None:
     """Servers that live for minutes have their files in memory, where there is enough of it: to clone a database takes
-    a twelfth of the time."""
+    a twelfth of the time. Nothing here speaks TLS: clients read one certificate instead of all authorities'."""
+    if "SSL_CERT_FILE" not in os.environ and config.cache is not None:
+        trusted = config.cache.mkdir("trusted") / "one.pem"
+        trusted.write_text(certifi.contents().partition(END)[0] + END)
+        os.environ["SSL_CERT_FILE"] = str(trusted)
     if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_NEEDED:
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None
@@ -172,6 +179,14 @@ async def _factory(settings: Settings, services: Services) -> AsyncIterator[Fact
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await worker.close()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmCommands]:
+    """Commands of `factory` that need no second to begin."""
+    commands = WarmCommands()
+    yield commands
+    commands.end()
 
 
 @pytest.fixture(scope="session")
