@@ -189,6 +189,34 @@ async def test_a_wrong_body_is_in_the_error_file_and_the_others_run(client: Asyn
     assert [(one["line"], one["key"]) for one in listed] == [(1, "encoding_format")]
 
 
+async def test_what_the_budget_refuses_is_in_the_error_file_and_the_others_run(
+    client: AsyncOpenAI, factory: Factory
+) -> None:
+    unpriced = await own_model(factory, "without-a-price")
+    await factory.execute(
+        """UPDATE factory.projects SET settings = settings || '{"budgets": {"daily": {"hard_usd": 0.001}}}'"""
+    )
+    await factory.settled()
+    asked = [
+        line("first", max_tokens=100),
+        line("dear", max_tokens=100_000),
+        line("unpriced", model=unpriced),
+        line("last", max_tokens=100),
+    ]
+    batch = await over(client, (await create(client, await upload(client, asked))).id)
+    counts = batch.request_counts
+    assert (batch.status, counts.total, counts.completed, counts.failed) == ("completed", 4, 2, 2)
+    assert list(await lines_of(client, batch.output_file_id)) == ["first", "last"]
+    refused = await lines_of(client, batch.error_file_id)
+    assert list(refused) == ["dear", "unpriced"]
+    for one, said in (("dear", "the daily budget of 0.001 USD"), ("unpriced", "is not known")):
+        answer = refused[one]["response"]
+        assert (answer["status_code"], answer["body"]["error"]["code"]) == (429, "insufficient_quota")
+        assert said in answer["body"]["error"]["message"]
+    assert (await factory.client.get("/v1/budget")).json()["reserved_usd"] == 0
+    assert len(await factory.execute("SELECT FROM factory.jobs")) == 2
+
+
 async def test_cancelled_and_expired_batches_keep_what_is_done(
     client: AsyncOpenAI, factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
