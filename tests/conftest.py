@@ -111,6 +111,13 @@ async def database_url(servers: Running, template: str) -> AsyncIterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+async def shared_database_url(servers: Running, template: str) -> AsyncIterator[str]:
+    """One for all tests of a module that leave nothing in it."""
+    async with _database(servers, template) as url:
+        yield url
+
+
 @asynccontextmanager
 async def _database(servers: Running, template: str) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex[:12]}"
@@ -126,21 +133,32 @@ async def _database(servers: Running, template: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def redis_url(servers: Running, worker_id: str) -> str:
     """A Redis database of this test process, emptied."""
-    number = 1 + (0 if worker_id == "master" else int(worker_id.removeprefix("gw")))
+    return await _redis(servers, 1 + _number(worker_id))
+
+
+async def _redis(servers: Running, number: int) -> str:
     url = servers.redis_url.rsplit("/", 1)[0] + f"/{number}"
     async with Redis.from_url(url) as redis:
         await redis.flushdb()
     return url
 
 
+def _number(worker_id: str) -> int:
+    return 0 if worker_id == "master" else int(worker_id.removeprefix("gw"))
+
+
 @pytest.fixture
 def settings(database_url: str, redis_url: str, servers: Running, tmp_path: Path) -> Settings:
     """Settings of one test's factory: quick retries, storage of its own."""
+    return _settings(database_url, redis_url, servers, tmp_path)
+
+
+def _settings(database_url: str, redis_url: str, servers: Running, home: Path) -> Settings:
     return Settings(
         database_url=database_url,
         redis_url=redis_url,
         emulator_url=servers.emulator_url,
-        home=tmp_path,
+        home=home,
         database_pool_size=4,
         retry_base_s=0.02,
         retry_cap_s=0.05,
@@ -160,6 +178,17 @@ async def services(settings: Settings) -> AsyncIterator[Services]:
 async def factory(settings: Settings, services: Services) -> AsyncIterator[Factory]:
     """The API and a worker in this process, and a client with the key of project `nicestory`."""
     async with _factory(settings, services) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+async def shared(
+    shared_database_url: str, servers: Running, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Factory]:
+    """One factory for all tests of a module that ask it for what it refuses, and change nothing that others see."""
+    redis_url = await _redis(servers, 8 + _number(worker_id))
+    settings = _settings(shared_database_url, redis_url, servers, tmp_path_factory.mktemp("shared"))
+    async with open_services(settings) as services, _factory(settings, services) as opened:
         yield opened
 
 

@@ -275,8 +275,8 @@ async def test_an_experiment_shows_the_own_project_alone(factory: Factory) -> No
         ("fast?until=9999-12-31T23:59:59-14:00", 200, None), ("fast?since=1960-01-01T00:00:00Z", 200, None),
     ],
 )  # fmt: skip
-async def test_bad_questions_are_refused(factory: Factory, path: str, status: int, field: str | None) -> None:
-    answer = await factory.client.get(f"/v1/experiments/{path}")
+async def test_bad_questions_are_refused(shared: Factory, path: str, status: int, field: str | None) -> None:
+    answer = await shared.client.get(f"/v1/experiments/{path}")
     assert answer.status_code == status, answer.text
     if field:
         assert answer.json()["problems"][0]["field"] == field

@@ -224,9 +224,9 @@ async def test_a_lost_call_is_uncertain_until_its_late_end_and_then_costs_what_i
     ],
 )
 async def test_what_cannot_be_reported_is_refused_by_its_field(
-    factory: Factory, query: dict[str, str], words: str
+    shared: Factory, query: dict[str, str], words: str
 ) -> None:
-    answer = await factory.client.get("/v1/usage", params=query)
+    answer = await shared.client.get("/v1/usage", params=query)
     assert answer.status_code in (400, 422), answer.text
     assert words in answer.text
 

@@ -192,7 +192,7 @@ async def test_a_wrong_body_is_in_the_error_file_and_the_others_run(client: Asyn
 async def test_what_the_budget_refuses_is_in_the_error_file_and_the_others_run(
     client: AsyncOpenAI, factory: Factory
 ) -> None:
-    unpriced = await own_model(factory, "without-a-price")
+    await factory.execute("DELETE FROM factory.model_prices WHERE model_id = 'gpt-6-sol'")
     await factory.execute(
         """UPDATE factory.projects SET settings = settings || '{"budgets": {"daily": {"hard_usd": 0.001}}}'"""
     )
@@ -200,7 +200,7 @@ async def test_what_the_budget_refuses_is_in_the_error_file_and_the_others_run(
     asked = [
         line("first", max_tokens=100),
         line("dear", max_tokens=100_000),
-        line("unpriced", model=unpriced),
+        line("unpriced", model="gpt-6-sol"),
         line("last", max_tokens=100),
     ]
     batch = await over(client, (await create(client, await upload(client, asked))).id)
