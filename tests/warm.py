@@ -8,6 +8,7 @@ import json
 import os
 import pkgutil
 import random
+import select
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ from typing import Any
 
 ROOT = Path(__file__).parents[1]
 LONGEST = 1 << 16
+LONGEST_S = 60
 
 
 @dataclass(frozen=True)
@@ -60,6 +62,7 @@ class WarmCommands:
             socket.send_fds(self._ours, [asked], [given.fileno(), out.fileno(), err.fileno(), told])
             os.close(told)
             with os.fdopen(ended) as line:
+                assert select.select([line], [], [], LONGEST_S)[0], f"factory {' '.join(words)} does not end"
                 code = int(line.read() or -1)
             out.seek(0)
             err.seek(0)
@@ -67,6 +70,7 @@ class WarmCommands:
 
     def end(self) -> None:
         self._ours.close()
+        self._theirs.close()
         if self._server is not None:
             self._server.wait(timeout=10)
 
