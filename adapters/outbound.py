@@ -52,11 +52,18 @@ class Outbound:
         self._private_allowed = private_allowed
         self._allowed = allowed
         self._resolve = resolve
-        self._http = httpx2.AsyncClient(
-            limits=httpx2.Limits(max_connections=200, max_keepalive_connections=0),
-            follow_redirects=False,
-            trust_env=False,
-        )
+        self._client: httpx2.AsyncClient | None = None
+
+    @property
+    def _http(self) -> httpx2.AsyncClient:
+        """Made on first use: to read the certificates of all authorities takes tens of milliseconds."""
+        if self._client is None:
+            self._client = httpx2.AsyncClient(
+                limits=httpx2.Limits(max_connections=200, max_keepalive_connections=0),
+                follow_redirects=False,
+                trust_env=False,
+            )
+        return self._client
 
     async def fetch(self, url: str, *, max_bytes: int, timeout_s: float) -> Fetched:
         """GET, following redirects. Raises OutboundRefused, also for a body that is larger than `max_bytes`."""
@@ -85,7 +92,8 @@ class Outbound:
             raise OutboundRefused(f"did not answer within {timeout_s:g} s") from None
 
     async def aclose(self) -> None:
-        await self._http.aclose()
+        if self._client is not None:
+            await self._client.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -17,6 +17,7 @@ from core.request import JobRequest, Kind
 WINDOW_S = 60.0
 SLOTS = 60
 UNSAID_ANSWER_TOKENS = 1000
+LEFT_TO_OTHERS = 6  # one part of so many
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,21 @@ class Limits:
         return cls(**{name: value for name, value in found.items() if type(value) is int and value >= 1})
 
     def minutes_for(self, requests: int, tokens: int) -> int | None:
-        """In how many minutes so much is admitted, rounded up. None: nothing is limited by the minute."""
-        asked = ((requests, self.requests_per_minute), (tokens, self.tokens_per_minute))
-        return max((math.ceil(count / limit) for count, limit in asked if limit), default=None)
+        """In how many minutes a batch of so much is admitted, rounded up. None: nothing is limited by the minute."""
+
+        def within(limits: Limits) -> int | None:
+            asked = ((requests, limits.requests_per_minute), (tokens, limits.tokens_per_minute))
+            return max((math.ceil(count / limit) for count, limit in asked if limit), default=None)
+
+        return 1 if within(self) == 1 else within(self.for_batches())
+
+    def for_batches(self) -> "Limits":
+        """What batches that wait for room take of a minute: the rest is for whoever submits meanwhile."""
+
+        def most(limit: int | None) -> int | None:
+            return limit and limit - limit // LEFT_TO_OTHERS
+
+        return Limits(most(self.requests_per_minute), most(self.tokens_per_minute), self.concurrency)
 
     def share(self, processes: int) -> "Limits":
         """The part of one process of so many, at least 1."""

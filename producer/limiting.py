@@ -79,10 +79,10 @@ class ProjectLimits:
                 await self._limiter.remember(answer, page)
 
     async def admit_part(self, project_id: UUID, asked: Asked) -> tuple[Asked, float]:
-        """What there is room for now, and in how many seconds it is worth asking for the rest. It is
-        taken in twelfths of a minute's room, so that what is left of a minute is taken too."""
+        """What there is room for now beside what is left to others, and in how many seconds it is worth asking for the
+        rest. It is taken in twelfths of a minute's room, so that what is left of a minute is taken too."""
         edge, taken = self._edge_of(project_id), Asked()
-        scope = Scope(project_scope(project_id), edge)
+        scope = Scope(project_scope(project_id), edge.for_batches())
         while edge and taken != asked:
             left = asked.beyond(taken)
             requests = min(left.requests, _portion(edge.requests_per_minute, left.requests))

@@ -12,7 +12,7 @@ from core.health import Health
 from core.logging import get_logger
 from core.request import JobRequest
 from sql.alerts import raise_alert
-from sql.budgets import lock_budget, read_account
+from sql.budgets import Reservation, lock_budget, read_account, select_reservations
 from sql.figures import FiguresFollower
 from sql.following import CatalogFollower
 from sql.pool import Database
@@ -76,6 +76,28 @@ class Reserver:
         if short := find_short(account, budgets, wanted, account.reserved - wanted):
             await self._tell(project_id, short.period, str(short))
             raise BudgetReached(str(short))
+
+    async def find_unpaid(
+        self, db: Executor, project_id: UUID, batch_id: UUID, wanted: Decimal
+    ) -> list[tuple[Reservation, BudgetReached]]:
+        """For the new jobs of a batch, which want so much in all and are in this transaction already: those that there
+        is no money for, beside the others of lines before and after them."""
+        budgets = self.budgets(project_id)
+        if budgets is None or not budgets.is_hard:
+            return []
+        await lock_budget(db, project_id)
+        account = await read_account(db, project_id, None)
+        held = account.reserved - wanted
+        if find_short(account, budgets, wanted, held) is None:
+            return []
+        unpaid = []
+        for one in await select_reservations(db, batch_id):
+            if short := find_short(account, budgets, one.usd, held):
+                unpaid.append((one, BudgetReached(str(short))))
+                await self._tell(project_id, short.period, str(short))
+            else:
+                held += one.usd
+        return unpaid
 
     async def _tell(self, project_id: UUID, period: Period, message: str) -> None:
         """Once per period from this process; the alert counts over all."""

@@ -27,6 +27,7 @@ from producer.idempotency import Claim, Idempotency, claim_keys, find_earlier, g
 from producer.limiting import ProjectLimits
 from producer.reserving import Reserver
 from sql.batches import select_batch_queue
+from sql.budgets import Reservation
 from sql.cache import answer_from_cache, find_cached, forget_entry, select_cached_audio
 from sql.following import CatalogFollower
 from sql.jobs import OpenJob, insert_jobs
@@ -194,6 +195,12 @@ class Submitter:
     async def reserve(self, db: Executor, caller: Caller, wanted: Decimal) -> None:
         """What all jobs made in this transaction may cost, at once. Raises BudgetReached."""
         await self._reserver.reserve_whole(db, caller.project_id, wanted)
+
+    async def find_unpaid(
+        self, db: Executor, caller: Caller, batch_id: UUID, wanted: Decimal
+    ) -> list[tuple[Reservation, BudgetReached]]:
+        """Which jobs of a batch made in this transaction `reserve` would refuse, were they asked for one by one."""
+        return await self._reserver.find_unpaid(db, caller.project_id, batch_id, wanted)
 
     async def hand_over_batch(self, batch_id: UUID, lines: int) -> None:
         """Every queued job of a batch, page by page."""

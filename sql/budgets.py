@@ -33,6 +33,15 @@ class BatchAccount:
     reserved: Decimal
 
 
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What a job of a batch may cost, in USD."""
+
+    line: int
+    key: str | None
+    usd: Decimal
+
+
 async def lock_budget(db: Executor, project_id: UUID) -> None:
     """Until the end of the transaction, nobody else reserves for this project."""
     await db.execute(statement("lock_budget"), project_id)
@@ -54,6 +63,11 @@ async def read_reserved(db: Executor, project_id: UUID) -> Decimal:
     """USD that the project's open jobs may yet cost."""
     reserved: Decimal = await db.fetchval(statement("read_reserved"), project_id)
     return reserved
+
+
+async def select_reservations(db: Executor, batch_id: UUID) -> list[Reservation]:
+    """Of the jobs of a batch that have not begun, in the order of its lines."""
+    return [Reservation(**row) for row in await db.fetch(statement("select_reservations"), batch_id)]
 
 
 async def read_job_account(db: Executor, job_id: UUID, fence: int) -> JobAccount | None:

@@ -1,5 +1,6 @@
 """What callers see of jobs and batches. Rows are plain dicts with the statement's columns."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -15,6 +16,12 @@ async def probe(db: Executor) -> bool:
 async def read_job(db: Executor, job_id: UUID, project_id: UUID) -> dict[str, Any] | None:
     row = await db.fetchrow(statement("read_job"), job_id, project_id)
     return dict(row) if row else None
+
+
+async def has_deleted(db: Executor, job_ids: Sequence[UUID]) -> bool:
+    """Is the content of one of these jobs deleted?"""
+    found: bool = await db.fetchval(statement("has_deleted"), job_ids)
+    return found
 
 
 async def select_jobs(

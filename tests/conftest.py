@@ -4,9 +4,11 @@ import asyncio
 import os
 import shutil
 import signal
+import ssl
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -24,6 +26,7 @@ from sql.migrating import migrate
 from sql.pool import open_pool
 from sql.seeding import seed
 from tests.house import Factory
+from tests.warm import WarmCommands
 from workers.engine import LeasedWorker
 from workers.worker import worker_options
 
@@ -33,7 +36,8 @@ ROOM_NEEDED = 6_000_000_000
 
 def pytest_configure() -> None:
     """Servers that live for minutes have their files in memory, where there is enough of it: to clone a database takes
-    a twelfth of the time."""
+    a twelfth of the time. Nothing here speaks TLS: no client spends 25 ms on the certificates of all authorities."""
+    ssl.SSLContext.load_verify_locations = lambda *_, **__: None  # type: ignore[method-assign]
     if "TMPDIR" not in os.environ and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_NEEDED:
         os.environ["TMPDIR"] = str(MEMORY)
         tempfile.tempdir = None
@@ -82,9 +86,9 @@ async def template(servers: Running, worker_id: str) -> str:
 
 
 async def _hurry(url: str) -> None:
-    """Test databases need not survive a power cut."""
+    """Test databases need not survive a power cut, nor live for long."""
     connection = await asyncpg.connect(url)
-    for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+    for setting in ("fsync", "synchronous_commit", "full_page_writes", "autovacuum"):
         await connection.execute(f"ALTER SYSTEM SET {setting} = off")
     await connection.execute("SELECT pg_reload_conf()")
     await connection.close()
@@ -104,11 +108,18 @@ async def database_url(servers: Running, template: str) -> AsyncIterator[str]:
         yield url
 
 
+@pytest.fixture(scope="module")
+async def shared_database_url(servers: Running, template: str) -> AsyncIterator[str]:
+    """One for all tests of a module that leave nothing in it."""
+    async with _database(servers, template) as url:
+        yield url
+
+
 @asynccontextmanager
 async def _database(servers: Running, template: str) -> AsyncIterator[str]:
     name = f"test_{uuid4().hex[:12]}"
     connection = await asyncpg.connect(servers.database_url)
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")  # half of the work
     try:
         yield servers.database_url.rsplit("/", 1)[0] + "/" + name
     finally:
@@ -119,21 +130,35 @@ async def _database(servers: Running, template: str) -> AsyncIterator[str]:
 @pytest.fixture
 async def redis_url(servers: Running, worker_id: str) -> str:
     """A Redis database of this test process, emptied."""
-    number = 1 + (0 if worker_id == "master" else int(worker_id.removeprefix("gw")))
+    return await _redis(servers, 1 + _number(worker_id))
+
+
+async def _redis(servers: Running, number: int) -> str:
     url = servers.redis_url.rsplit("/", 1)[0] + f"/{number}"
     async with Redis.from_url(url) as redis:
         await redis.flushdb()
     return url
 
 
+def _number(worker_id: str) -> int:
+    return 0 if worker_id == "master" else int(worker_id.removeprefix("gw"))
+
+
 @pytest.fixture
 def settings(database_url: str, redis_url: str, servers: Running, tmp_path: Path) -> Settings:
     """Settings of one test's factory: quick retries, storage of its own."""
+    return _settings(database_url, redis_url, servers, tmp_path)
+
+
+def _settings(database_url: str, redis_url: str, servers: Running, home: Path) -> Settings:
+    given = {"database_url": database_url, "redis_url": redis_url, "emulator_url": servers.emulator_url, "home": home}
+    return _usual_settings().model_copy(update=given)
+
+
+@cache
+def _usual_settings() -> Settings:
+    """To read the environment takes longer than to clone a database."""
     return Settings(
-        database_url=database_url,
-        redis_url=redis_url,
-        emulator_url=servers.emulator_url,
-        home=tmp_path,
         database_pool_size=4,
         retry_base_s=0.02,
         retry_cap_s=0.05,
@@ -156,6 +181,17 @@ async def factory(settings: Settings, services: Services) -> AsyncIterator[Facto
         yield opened
 
 
+@pytest.fixture(scope="module")
+async def shared(
+    shared_database_url: str, servers: Running, worker_id: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Factory]:
+    """One factory for all tests of a module that ask it for what it refuses, and change nothing that others see."""
+    redis_url = await _redis(servers, 8 + _number(worker_id))
+    settings = _settings(shared_database_url, redis_url, servers, tmp_path_factory.mktemp("shared"))
+    async with open_services(settings) as services, _factory(settings, services) as opened:
+        yield opened
+
+
 @asynccontextmanager
 async def _factory(settings: Settings, services: Services) -> AsyncIterator[Factory]:
     key = await create_key(services.database, project="nicestory", make_project=True)
@@ -172,6 +208,14 @@ async def _factory(settings: Settings, services: Services) -> AsyncIterator[Fact
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await worker.close()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[WarmCommands]:
+    """Commands of `factory` that need no second to begin."""
+    commands = WarmCommands()
+    yield commands
+    commands.end()
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,7 @@ TITLES = {
     404: "There is nothing with this id in the project",
     408: "The body did not come in time",
     409: "Not in the present state",
-    410: "What this Idempotency-Key made is deleted",
+    410: "What this Idempotency-Key made, or what is to be tried again, is deleted",
     413: "The body, or the text for every model, is too large",
     415: "This path does not take such a body",
     416: "The range lies outside the bytes there are",
@@ -41,7 +41,6 @@ SUBMITTING = frozenset(
         "/v1/job-batches/{batch_id}/retry-failed",
     }
 )  # fmt: skip
-KEEPING = frozenset({"/v1/generate", "/v1/jobs", "/v1/job-batches"})
 WAITING = frozenset({"/v1/generate"})
 UNSHAPED = frozenset({431})  # before a path is known
 OPEN = frozenset({"/healthz", "/readyz"})
@@ -150,11 +149,9 @@ def error_statuses(method: str, path: str) -> list[int]:
     if method != "get" or path.endswith("/audio"):
         found |= {409}
     if method == "post" and path in SUBMITTING:
-        found |= {402, 422, 429}
+        found |= {402, 410, 422, 429}
     if method == "post" and is_openai_path(path):  # 402 is 429 there
         found |= {422, 424, 429, 502, 504}
-    if method == "post" and path in KEEPING:
-        found |= {410}
     if path in WAITING:
         found |= {424, 502, 504}
     return sorted(found)

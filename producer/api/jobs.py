@@ -19,7 +19,7 @@ from producer.deleting import delete_job
 from producer.reading import load_job, wait_for_job, wait_for_row
 from producer.submit import Caller
 from sql.calls import select_calls
-from sql.reading import read_job
+from sql.reading import has_deleted, read_job
 
 GENERATE_WAIT_S = 120.0
 REQUEST_DOCS: dict[str, Any] = {
@@ -103,14 +103,17 @@ async def cancel(services: ServicesOf, caller: CallerOf, job_id: str) -> Respons
 
 @router.post("/v1/jobs/{job_id}/retry", status_code=202)
 async def retry(services: ServicesOf, caller: CallerOf, job_id: str) -> Response:
-    """A new job that asks the same as this one, which must be over; also after a dead letter (`worker_lost`)."""
+    """A new job that asks the same as this one, which must be over; also after a dead letter (`worker_lost`).
+    410 when what it was asked, or an answer that it came after, is deleted."""
     earlier = await read_job(services.database, id_of(job_id), caller.project_id)
     if earlier is None:
         raise NotFound
     if earlier["state"] not in TERMINAL:
         raise Conflict(f"the job is {earlier['state']}: only a job that is over can be tried again")
     if earlier["content_deleted_at"] is not None:
-        raise Conflict("what this job was asked is deleted: there is nothing to try again")
+        raise ContentDeleted("what this job was asked is deleted: there is nothing to try again")
+    if await has_deleted(services.database, earlier["after"]):
+        raise ContentDeleted("an answer that this job came after is deleted: there is nothing for it to build on")
     made = await services.submitter.retry(caller, earlier)
     return json_response(await load_job(services, caller, made), 202, {"Location": job_url(made)})
 

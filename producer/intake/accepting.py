@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from core.clock import utc_now
-from core.errors import FactoryError, Problem, RequestRefused
+from core.errors import BudgetReached, FactoryError, Problem, RequestRefused
 from core.ids import id_of_line
 from producer.intake.line_readers import LineReader, read_own
 from producer.intake.lines import PAGE_LINES, Line, LineSource
@@ -32,7 +32,7 @@ class _Refused(Exception):
 
 class Acceptance:
     """For one batch, once. `on_error`: `reject` makes nothing when any line is wrong, `skip` makes the others; with
-    `keyed` it makes them when every wrong line has a key to be told of by."""
+    `keyed` it makes them when every wrong line has a key to be told of by, and a line without money is a wrong one."""
 
     def __init__(
         self,
@@ -74,6 +74,8 @@ class Acceptance:
                 await asyncio.gather(self._adding, return_exceptions=True)
         if not self._fatal:
             await self._untangle(db)
+        if self._keyed and not self._fatal:
+            await self._refuse_unpaid(db)
         await self._keep_wrong(db)
         if self._fatal or (self.refused and not self._making.made and not self._keyed):
             raise RequestRefused.of(self._problems)
@@ -138,6 +140,10 @@ class Acceptance:
             row = self._submitter.prepare(self._caller, request, self._batch_id, line, after, utc_now())
         except RequestRefused as error:
             raise _Refused(key, problems_of_line(error, line)) from None
+        except BudgetReached as error:
+            if not self._keyed:
+                raise
+            raise _Refused(key, [_unpaid(line, error)]) from None
         self._making.count(line, request)
         return row | {"key": key}
 
@@ -162,3 +168,14 @@ class Acceptance:
         for problem in stuck:
             self._refuse(problem.line or 0, None, [problem])
         await self._making.take_back(db, [problem.line for problem in stuck if problem.line])
+
+    async def _refuse_unpaid(self, db: Executor) -> None:
+        """Jobs that there is no money for are taken back."""
+        unpaid = await self._making.find_unpaid(db)
+        for job, error in unpaid:
+            self._refuse(job.line, job.key, [_unpaid(job.line, error)])
+        await self._making.take_back(db, [job.line for job, _ in unpaid])
+
+
+def _unpaid(line: int, error: BudgetReached) -> Problem:
+    return Problem(error.message, line=line, code=error.code)

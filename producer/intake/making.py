@@ -6,12 +6,14 @@ from decimal import Decimal
 from typing import Any, TypeVar
 from uuid import UUID
 
+from core.errors import BudgetReached
 from core.ids import id_of_line
 from core.limits import tokens_asked
 from core.request import JobRequest
 from producer.limiting import Asked, ProjectLimits
 from producer.submit import Caller, Submitter
 from sql.batches import accept_batch, remove_jobs
+from sql.budgets import Reservation
 from sql.jobs import release_dependents
 from sql.statements import Executor
 
@@ -65,6 +67,10 @@ class Making:
             self._reserved -= await remove_jobs(db, [id_of_line(self._batch_id, line) for line in page])
         self.made -= len(lines)
         self._removed.update(lines)
+
+    async def find_unpaid(self, db: Executor) -> list[tuple[Reservation, BudgetReached]]:
+        """Jobs that the budgets of the project have no room for beside the others."""
+        return await self._submitter.find_unpaid(db, self._caller, self._batch_id, self._reserved)
 
     @property
     def asked(self) -> Asked:

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from core.clock import utc_now
-from core.errors import Conflict, Problem, RequestRefused
+from core.errors import ContentDeleted, Problem, RequestRefused
 from core.ids import id_of_line
 from core.jsonio import dump_json
 from core.request import JobRequest
@@ -44,12 +44,14 @@ class Retrial:
         return self._making.asked
 
     async def run(self, db: Executor) -> None:
-        """Raises RequestRefused where nothing can do a request any more, Conflict where its content was deleted, and
+        """Raises RequestRefused where nothing can do a request any more, ContentDeleted where its content was, and
         what `Making.conclude` does."""
         while jobs := await select_unfinished(db, self._earlier, self.last_line, PAGE):
             self.last_line = jobs[-1].line
             if gone := next((job for job in jobs if job.deleted), None):
-                raise Conflict(f"line {gone.line}: what it was asked or builds on is deleted: it cannot be tried again")
+                raise ContentDeleted(
+                    f"line {gone.line}: what it was asked or builds on is deleted: it cannot be tried again"
+                )
             await self._making.add(db, self._rows(jobs))
         await self._making.conclude(db, 0)
 

@@ -13,7 +13,7 @@ import httpx2
 import pytest
 
 from adapters.pool import ProviderPool
-from adapters.registry import load_handler
+from adapters.registry import HANDLERS, import_handler, load_handler
 from core.jsonio import load_json
 from core.provider import ProviderAnswer, ProviderCall
 from core.settings import python_program
@@ -46,6 +46,13 @@ class Providers:
                     assert len(found) == 1, "one call was made once"
                     return found[0]
                 await asyncio.sleep(0.01)
+
+
+@pytest.fixture(autouse=True, scope="session")
+async def _sdks_are_imported() -> None:
+    """As a worker does: before the time of a call begins."""
+    for name in HANDLERS:
+        await import_handler(name)
 
 
 @pytest.fixture(scope="session")

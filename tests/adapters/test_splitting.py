@@ -81,7 +81,7 @@ def test_a_changed_word_changes_at_most_three_parts(context: bool) -> None:
     """Over many chapters and places; a cut that moves because of the new length must find back soon."""
     draw = random.Random(7)
     changed = []
-    for seed in range(20):
+    for seed in range(10):
         text = chapter(60_000, seed)
         before = split_text(text, context=context)
         for _ in range(5):

@@ -1,6 +1,7 @@
 """The admin API: every table, bad input for every entrance, and the trail that API and SQL leave alike."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,6 +14,19 @@ from tests.house import Factory
 @pytest.fixture
 async def operator(factory: Factory) -> AsyncIterator[httpx.AsyncClient]:
     """A client with an operator's key, at /v1/admin."""
+    async with _operating(factory) as client:
+        yield client
+
+
+@pytest.fixture
+async def refused_operator(shared: Factory) -> AsyncIterator[httpx.AsyncClient]:
+    """For what changes nothing."""
+    async with _operating(shared) as client:
+        yield client
+
+
+@asynccontextmanager
+async def _operating(factory: Factory) -> AsyncIterator[httpx.AsyncClient]:
     transport = factory.client._transport
     key = await factory.operator_key()
     async with httpx.AsyncClient(
@@ -111,9 +125,9 @@ async def test_a_server_is_added_by_one_short_post_and_serves_within_a_second(
     ],
 )  # fmt: skip
 async def test_what_cannot_be_is_refused_with_its_field(
-    operator: httpx.AsyncClient, table: str, change: dict[str, Any], field: str
+    refused_operator: httpx.AsyncClient, table: str, change: dict[str, Any], field: str
 ) -> None:
-    answer = await operator.post(f"/{table}", json=change)
+    answer = await refused_operator.post(f"/{table}", json=change)
     assert answer.status_code in (400, 404), answer.text
     problem = answer.json()
     assert problem["code"] in ("invalid_request", "not_found")
@@ -122,9 +136,9 @@ async def test_what_cannot_be_is_refused_with_its_field(
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b'{"name": "x\\u0000y"}', b'{"name": "x", "unknown": 1}'])
-async def test_a_body_that_is_no_row_is_refused(operator: httpx.AsyncClient, body: bytes) -> None:
+async def test_a_body_that_is_no_row_is_refused(refused_operator: httpx.AsyncClient, body: bytes) -> None:
     for table in ("projects", "providers", "endpoints", "models", "prices", "voices", "keys"):
-        answer = await operator.post(f"/{table}", content=body)
+        answer = await refused_operator.post(f"/{table}", content=body)
         assert answer.status_code == 400, (table, answer.text)
 
 
@@ -205,12 +219,12 @@ ENTRANCES = ("projects", "providers", "endpoints", "models", "prices", "voices",
 
 
 @pytest.mark.parametrize("entrance", [*ENTRANCES, "alerts"])
-async def test_only_operators_come_in(factory: Factory, entrance: str) -> None:
-    assert (await factory.client.get(f"/v1/admin/{entrance}")).status_code == 403
-    assert (await factory.client.get(f"/v1/admin/{entrance}", headers={"x-api-key": "fk_no"})).status_code == 401
-    headers = {"x-api-key": await factory.operator_key()}
-    assert (await factory.client.get(f"/v1/admin/{entrance}", headers=headers)).status_code == 200
-    assert (await factory.client.post("/v1/jobs", json={"model": "fast"}, headers=headers)).status_code == 403
+async def test_only_operators_come_in(shared: Factory, entrance: str) -> None:
+    assert (await shared.client.get(f"/v1/admin/{entrance}")).status_code == 403
+    assert (await shared.client.get(f"/v1/admin/{entrance}", headers={"x-api-key": "fk_no"})).status_code == 401
+    headers = {"x-api-key": await shared.operator_key()}
+    assert (await shared.client.get(f"/v1/admin/{entrance}", headers=headers)).status_code == 200
+    assert (await shared.client.post("/v1/jobs", json={"model": "fast"}, headers=headers)).status_code == 403
 
 
 async def test_bad_configuration_is_named_and_stops_nobody(factory: Factory, operator: httpx.AsyncClient) -> None:

@@ -72,9 +72,9 @@ async def test_a_signed_link_needs_no_key_and_opens_nothing_else(factory: Factor
 
 
 @pytest.mark.parametrize("body", [{"expires_in_s": 0}, {"expires_in_s": 10**9}, {"what": "money"}, {"more": 1}])
-async def test_a_wrong_order_for_a_link_is_refused(factory: Factory, body: dict[str, Any]) -> None:
-    job = await factory.job(model="fast", prompt="x")
-    answer = await factory.client.post(f"{job['urls']['self']}/links", json=body)
+async def test_a_wrong_order_for_a_link_is_refused(shared: Factory, body: dict[str, Any]) -> None:
+    job = await shared.job(model="fast", prompt="x")
+    answer = await shared.client.post(f"{job['urls']['self']}/links", json=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request")
 
 

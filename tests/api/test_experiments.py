@@ -3,7 +3,6 @@
 import asyncio
 import os
 import random
-import sys
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,6 +15,7 @@ from core.ids import new_id
 from core.jsonio import load_json_exact
 from producer.keys import create_key
 from tests.house import Factory
+from tests.warm import WarmCommands
 from tests.workers.test_promises import own_model
 
 SCHEMA = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
@@ -223,18 +223,13 @@ async def insert_job(factory: Factory, draw: random.Random, owner: UUID, now: da
         )  # fmt: skip
 
 
-async def command(url: str, key: str, *words: str) -> tuple[int, str, str]:
-    """`factory experiments …` over HTTP, as a program."""
-    program = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "producer.cli", "experiments", *words,
-        env=os.environ | {"FACTORY_URL": url, "FACTORY_API_KEY": key},
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    out, err = await program.communicate()
-    return program.returncode or 0, out.decode(), err.decode()
+async def test_the_command_shows_what_the_api_says(factory: Factory, served: str, warm: WarmCommands) -> None:
+    async def command(url: str, key: str, *words: str) -> tuple[int, str, str]:
+        """`factory experiments …` over HTTP, as a program."""
+        environment = os.environ | {"FACTORY_URL": url, "FACTORY_API_KEY": key}
+        done = await asyncio.to_thread(warm.run, ("experiments", *words), factory.settings.home, environment)
+        return done.code, done.out, done.err
 
-
-async def test_the_command_shows_what_the_api_says(factory: Factory, served: str) -> None:
     await make_trial(factory, ("openai", "gpt-6-luna"), ("google", "gemini-3.5-flash-lite"))
     await asyncio.gather(*(factory.job(model="trial", prompt="x", metadata={"reader": n}) for n in range(12)))
     shown = await read_out(factory, since="2026-01-01T00:00:00Z")
@@ -280,8 +275,8 @@ async def test_an_experiment_shows_the_own_project_alone(factory: Factory) -> No
         ("fast?until=9999-12-31T23:59:59-14:00", 200, None), ("fast?since=1960-01-01T00:00:00Z", 200, None),
     ],
 )  # fmt: skip
-async def test_bad_questions_are_refused(factory: Factory, path: str, status: int, field: str | None) -> None:
-    answer = await factory.client.get(f"/v1/experiments/{path}")
+async def test_bad_questions_are_refused(shared: Factory, path: str, status: int, field: str | None) -> None:
+    answer = await shared.client.get(f"/v1/experiments/{path}")
     assert answer.status_code == status, answer.text
     if field:
         assert answer.json()["problems"][0]["field"] == field

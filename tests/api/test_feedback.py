@@ -67,12 +67,12 @@ async def test_a_score_a_label_or_both(factory: Factory, body: dict[str, Any], s
         ('{"score": 1, "comment": "good"}', "comment"), ("[1]", None), ("1", None), ("", None), ('{"score": 1', None),
     ],
 )  # fmt: skip
-async def test_bad_feedback_is_refused_with_its_field(factory: Factory, body: str, field: str | None) -> None:
-    job_id = await finished_job(factory)
-    answer = await factory.client.post(f"/v1/jobs/{job_id}/feedback", content=body)
+async def test_bad_feedback_is_refused_with_its_field(shared: Factory, body: str, field: str | None) -> None:
+    job_id = await finished_job(shared)
+    answer = await shared.client.post(f"/v1/jobs/{job_id}/feedback", content=body)
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_request"), answer.text
     assert answer.json()["problems"][0].get("field") == field
-    assert await kept(factory) == []
+    assert await kept(shared) == []
 
 
 async def test_feedback_is_for_answers_of_the_own_project(factory: Factory) -> None:

@@ -23,18 +23,18 @@ from tests.house import Factory
 LATER = {"model": "fast", "prompt": "x", "run_at": "2099-01-01T00:00:00Z"}
 
 
-async def test_every_request_has_an_id_that_comes_back(factory: Factory) -> None:
-    given = await factory.client.get("/v1/jobs", headers={"x-request-id": "mine-7"})
+async def test_every_request_has_an_id_that_comes_back(shared: Factory) -> None:
+    given = await shared.client.get("/v1/jobs", headers={"x-request-id": "mine-7"})
     assert given.headers["x-request-id"] == "mine-7"
-    refused = await factory.client.get("/v1/jobs/nothing", headers={"x-request-id": "mine-8"})
+    refused = await shared.client.get("/v1/jobs/nothing", headers={"x-request-id": "mine-8"})
     assert (refused.headers["x-request-id"], refused.json()["request_id"]) == ("mine-8", "mine-8")
     for insane in ("", "a b", "x" * 129, "<script>"):
-        made = (await factory.client.get("/v1/jobs", headers={"x-request-id": insane})).headers["x-request-id"]
+        made = (await shared.client.get("/v1/jobs", headers={"x-request-id": insane})).headers["x-request-id"]
         assert re.fullmatch(r"req_[0-9a-f]{32}", made)
 
 
-async def test_methods_are_said(factory: Factory) -> None:
-    client = factory.client
+async def test_methods_are_said(shared: Factory) -> None:
+    client = shared.client
     wrong = await client.put("/v1/jobs", json={})
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "GET, HEAD, OPTIONS, POST")
     assert wrong.json()["code"] == "method_not_allowed"
@@ -48,8 +48,8 @@ async def test_methods_are_said(factory: Factory) -> None:
     assert (await client.head(f"/v1/jobs/{uuid4()}")).status_code == 404
 
 
-async def test_bodies_of_the_wrong_kind_are_refused(factory: Factory) -> None:
-    client, body = factory.client, b'{"model": "fast", "prompt": "x"}'
+async def test_bodies_of_the_wrong_kind_are_refused(shared: Factory) -> None:
+    client, body = shared.client, b'{"model": "fast", "prompt": "x"}'
     for path in ("/v1/jobs", "/v1/generate", "/v1/job-batches", "/v1/events/links"):
         refused = await client.post(path, content=body, headers={"content-type": "text/plain"})
         assert (refused.status_code, refused.json()["code"]) == (415, "unsupported_media_type"), path
@@ -71,26 +71,26 @@ async def test_bodies_of_the_wrong_kind_are_refused(factory: Factory) -> None:
         ("/v1/jobs?metadata={%22a%22:%22%5Cu0000%22}", "metadata"), ("/v1/jobs?metadata={%22%5Cud800%22:1}", "metadata"),
     ],
 )  # fmt: skip
-async def test_what_no_address_can_mean_is_said(factory: Factory, path: str, field: str) -> None:
-    refused = await factory.client.get(path)
+async def test_what_no_address_can_mean_is_said(shared: Factory, path: str, field: str) -> None:
+    refused = await shared.client.get(path)
     assert (refused.status_code, refused.json()["problems"][0]["field"]) == (400, field), refused.text
     assert refused.headers["content-type"] == "application/problem+json"
 
 
-async def test_odd_texts_in_headers_and_bodies_are_taken_or_refused(factory: Factory) -> None:
+async def test_odd_texts_in_headers_and_bodies_are_taken_or_refused(shared: Factory) -> None:
     for value in (b"\xff\xfe", "Schlüssel".encode(), b"\x7f" * 3, b"a" * 256, "😀".encode()):
         headers = {b"idempotency-key": value, b"prefer": value, b"x-project-id": b"", b"last-event-id": value}
-        answer = await factory.client.post("/v1/jobs", json=LATER, headers=headers)
+        answer = await shared.client.post("/v1/jobs", json=LATER, headers=headers)
         assert 200 <= answer.status_code < 500, answer.text
     for field in ("key", "model", "prompt"):
         for text in ("\x00", "\ud800", "\x1b[2J", "\u202e", "😀" * 300):
             body = json.dumps({**LATER, field: text})
             typed = {"content-type": "application/json"}
-            answer = await factory.client.post("/v1/jobs", content=body, headers=typed)
+            answer = await shared.client.post("/v1/jobs", content=body, headers=typed)
             assert 200 <= answer.status_code < 500, (field, text, answer.text)
     for text in ("\x00", "\ud800"):
         body = json.dumps({**LATER, "metadata": {"a": [text]}})
-        refused = await factory.client.post("/v1/jobs", content=body, headers={"content-type": "application/json"})
+        refused = await shared.client.post("/v1/jobs", content=body, headers={"content-type": "application/json"})
         assert refused.status_code == 400, refused.text
 
 
@@ -233,7 +233,7 @@ async def test_deleted_content_is_gone_and_the_shell_stays(factory: Factory) -> 
             f"SELECT count(*) AS n FROM factory.{table} AS t WHERE t::text LIKE '%' || $1 || '%'", secret
         )
         assert rows[0]["n"] == 0, table
-    assert (await factory.client.post(f"{text['urls']['self']}/retry")).status_code == 409
+    assert (await factory.client.post(f"{text['urls']['self']}/retry")).json()["code"] == "content_deleted"
     assert not (await factory.job(model="fast", prompt=secret))["result"]["cached"]
     assert (await factory.client.get("/v1/usage")).json()["totals"]["calls"] == 3
 
@@ -325,11 +325,11 @@ async def test_content_is_needed_while_a_later_job_of_the_batch_runs_and_outlive
     lines = (await factory.client.get(f"{batch['urls']['results']}?jobs=true")).text.splitlines()
     assert all(json.loads(line)["content_deleted_at"] for line in lines)
     assert json.loads(lines[0])["result"] is None
-    assert (await factory.client.post(batch["urls"]["retry-failed"])).status_code == 409, "nothing is left to be asked"
+    assert (await factory.client.post(batch["urls"]["retry-failed"])).status_code == 410, "nothing is left to be asked"
 
 
-async def test_the_document_says_everything(factory: Factory) -> None:
-    document: dict[str, Any] = (await factory.client.get("/openapi.json")).json()
+async def test_the_document_says_everything(shared: Factory) -> None:
+    document: dict[str, Any] = (await shared.client.get("/openapi.json")).json()
     names = [one["operationId"] for methods in document["paths"].values() for one in methods.values()]
     assert len(names) == len(set(names))
     known = document["components"]["schemas"].keys()

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from producer.limiting import Asked, ProjectLimits
 from tests.house import Factory
 
 HEADERS = ("retry-after", "ratelimit", "ratelimit-policy", "x-ratelimit-limit-requests")
@@ -78,7 +79,7 @@ async def read(factory: Factory, made: dict[str, Any], admitted: list[int]) -> d
 async def test_a_batch_counts_as_its_jobs_and_one_larger_than_a_minute_admits_is_taken_later(
     factory: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await limit(factory, requests_per_minute=5)
+    await limit(factory, requests_per_minute=6)
     line = {"model": "fast", "prompt": "A line", "run_at": "2099-01-01T00:00:00Z"}
 
     async def batch_of(count: int) -> httpx.Response:
@@ -86,8 +87,13 @@ async def test_a_batch_counts_as_its_jobs_and_one_larger_than_a_minute_admits_is
         return await factory.client.post("/v1/job-batches", json={"jobs": [line] * count}, headers=headers)
 
     assert [(await batch_of(count)).status_code for count in (3, 4)] == [202, 429]
+    (project,) = await factory.execute("SELECT id FROM factory.projects WHERE name = 'nicestory'")
+    limits = ProjectLimits(factory.services.limiter, factory.services.catalog)
+    part, _ = await limits.admit_part(project["id"], Asked(9))
+    assert part.requests == 2, "one of six is left to those who submit meanwhile"
+    assert [(await post(factory)).status_code for _ in range(2)] == [202, 429]
     monkeypatch.setattr(factory.services.limiter, "_window_s", 1.0)
-    larger, stopped = await batch_of(12), await batch_of(6)
+    larger, stopped = await batch_of(12), await batch_of(7)
     assert [one.status_code for one in (larger, stopped)] == [202, 202]
     assert (larger.json()["status"], larger.json()["total"]) == ("validating", 12)
     await factory.client.post(f"{stopped.json()['urls']['self']}/cancel")

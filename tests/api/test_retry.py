@@ -39,3 +39,7 @@ async def test_a_job_of_a_batch_keeps_the_answers_it_came_after(factory: Factory
     again = (await factory.client.get(f"{again['urls']['self']}?wait=20")).json()
     assert again["status"] == "completed", again["error"]
     assert again["result"]["usage"]["prompt_tokens"] == done["result"]["usage"]["prompt_tokens"]
+    outline = next(job for job in jobs if job["key"] == "outline")
+    assert (await factory.client.delete(outline["urls"]["self"])).status_code == 204
+    gone = await factory.client.post(f"{again['urls']['self']}/retry")
+    assert (gone.status_code, gone.json()["code"]) == (410, "content_deleted"), "there is nothing to build on"

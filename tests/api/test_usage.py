@@ -15,8 +15,9 @@ import pytest
 from core.ids import new_id
 from core.jsonio import load_json_exact
 from core.result import Usage
+from producer import usage
 from producer.keys import create_key
-from producer.usage import BUCKETS, DIMENSIONS, FIGURES, MOST_ROWS, UsageQuery, read_usage
+from producer.usage import BUCKETS, DIMENSIONS, FIGURES, UsageQuery, read_usage
 from sql.usage import plan_report
 from tests.house import Factory
 
@@ -224,25 +225,27 @@ async def test_a_lost_call_is_uncertain_until_its_late_end_and_then_costs_what_i
     ],
 )
 async def test_what_cannot_be_reported_is_refused_by_its_field(
-    factory: Factory, query: dict[str, str], words: str
+    shared: Factory, query: dict[str, str], words: str
 ) -> None:
-    answer = await factory.client.get("/v1/usage", params=query)
+    answer = await shared.client.get("/v1/usage", params=query)
     assert answer.status_code in (400, 422), answer.text
     assert words in answer.text
 
 
-async def test_more_groups_than_anybody_can_read_are_refused(factory: Factory) -> None:
+async def test_more_groups_than_anybody_can_read_are_refused(factory: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    most = 2 * usage.PIECE_ROWS
+    monkeypatch.setattr(usage, "MOST_ROWS", most)
     owner = (await factory.execute("SELECT id FROM factory.projects WHERE name = 'nicestory'"))[0]["id"]
     await factory.execute(
         "INSERT INTO factory.calls (id, job_id, project_id, kind, alias, attempt, fence, provider, model, started_at) "
         "SELECT gen_random_uuid(), gen_random_uuid(), $1, 'text', 'n' || n, 1, 1, 'openai', 'm', $3 "
-        "FROM generate_series(0, $2::integer) AS n", owner, MOST_ROWS, NOW,
+        "FROM generate_series(0, $2::integer) AS n", owner, most, NOW,
     )  # fmt: skip
     answer = await factory.client.get("/v1/usage", params={"by": "alias"})
-    assert (answer.status_code, "more than 50,000 groups" in answer.text) == (400, True)
-    assert (await report(factory, by="model"))["totals"]["calls"] == MOST_ROWS + 1
+    assert (answer.status_code, "more than 1,000 groups" in answer.text) == (400, True)
+    assert (await report(factory, by="model"))["totals"]["calls"] == most + 1
     await factory.execute("DELETE FROM factory.calls WHERE alias = 'n0'")
-    assert len((await report(factory, by="alias"))["data"]) == MOST_ROWS
+    assert len((await report(factory, by="alias"))["data"]) == most
 
 
 async def test_a_report_leaves_no_setting_behind_in_a_session_that_others_use_next(factory: Factory) -> None:

@@ -9,11 +9,9 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
 import uvicorn
@@ -25,20 +23,10 @@ from producer.api.app import create_app
 from producer.cli.jobs import read_moment
 from producer.cli.story import fit
 from tests.house import Factory
+from tests.warm import Ended, WarmCommands
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SCHEMA = {"type": "object", "properties": {"title": {"type": "string"}}, "required": ["title"]}
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out, parse_float=Decimal)
 
 
 Command = Callable[..., Awaitable[Ended]]
@@ -64,15 +52,14 @@ def start(settings: Settings, folder: Path, *words: str, **more: str) -> Awaitab
 
 
 @pytest.fixture
-def run(factory: Factory, settings: Settings, tmp_path: Path) -> Command:
+def run(factory: Factory, settings: Settings, tmp_path: Path, warm: WarmCommands) -> Command:
     """Runs `factory …` to its end, on the servers of this test, in a folder of its own."""
 
     async def run(*words: str, stdin: bytes = b"", **more: str) -> Ended:
-        process = await start(settings, tmp_path, *words, **more)
         async with asyncio.timeout(60):
-            out, err = await process.communicate(stdin)
-        assert b"Traceback" not in err, err.decode()
-        return Ended(process.returncode or 0, out.decode(), err.decode())
+            done = await asyncio.to_thread(warm.run, words, tmp_path, environment(settings) | more, stdin)
+        assert "Traceback" not in done.err, done.err
+        return done
 
     return run
 

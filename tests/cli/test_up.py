@@ -18,6 +18,7 @@ import pytest
 
 from core.settings import PROVIDER_KEY_NAMES
 from producer.embedded.processes import is_alive
+from tests.warm import WarmCommands
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -53,8 +54,8 @@ def programs_of(parent: int) -> dict[str, int]:
 class House:
     """`factory up` in a folder; its output is kept line by line."""
 
-    def __init__(self, folder: Path, port: int) -> None:
-        self.folder, self.port, self.lines = folder, port, []
+    def __init__(self, folder: Path, port: int, warm: WarmCommands) -> None:
+        self.folder, self.port, self.lines, self._warm = folder, port, [], warm
         self.process = subprocess.Popen(
             [sys.executable, "-m", "producer.cli", "up", "--port", str(port)],
             cwd=folder, env=clean_environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -85,13 +86,10 @@ class House:
             return next(line for line in self.lines if seen(line))
 
     def run(self, *arguments: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [sys.executable, "-m", "producer.cli", *arguments],
-            cwd=self.folder, env=clean_environment(), capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == code, done.stdout + done.stderr
-        assert "Traceback" not in done.stderr
-        return done.stdout if code == 0 else done.stderr
+        done = self._warm.run(arguments, self.folder, clean_environment())
+        assert done.code == code, done.out + done.err
+        assert "Traceback" not in done.err
+        return done.out if code == 0 else done.err
 
     def children(self) -> dict[str, int]:
         """Module → pid of the programs that `up` started, and of those that they started."""
@@ -108,8 +106,8 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="module")
-def house(folder: Path) -> Iterator[House]:
-    up = House(folder, free_port())
+def house(folder: Path, warm: WarmCommands) -> Iterator[House]:
+    up = House(folder, free_port(), warm)
     up.wait_for(lambda line: "ready at" in line)
     yield up
     assert up.end(signal.SIGINT) == 0
@@ -233,15 +231,15 @@ def test_a_worker_that_dies_is_started_again(house: House) -> None:
     assert house.run("submit", "--prompt", "Are you there").strip()
 
 
-def test_a_killed_up_takes_its_programs_along_and_the_next_starts() -> None:
+def test_a_killed_up_takes_its_programs_along_and_the_next_starts(warm: WarmCommands) -> None:
     place = Path(tempfile.mkdtemp(prefix="factory-up-"))
-    first = House(place, free_port())
+    first = House(place, free_port(), warm)
     try:
         first.wait_for(lambda line: "ready at" in line)
         children = first.children()
         assert {"producer", "workers"} <= set(children)
         first.end(signal.SIGKILL)
-        second = House(place, free_port())
+        second = House(place, free_port(), warm)
         second.wait_for(lambda line: "ready at" in line)
         assert second.end(signal.SIGTERM) == 0
         assert not any(is_alive(pid) for pid in children.values())

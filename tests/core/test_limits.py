@@ -63,3 +63,4 @@ def test_how_many_minutes_a_limit_takes_goes_by_the_slower_of_both() -> None:
     assert Limits(requests_per_minute=5).minutes_for(5, 10_000) == 1
     assert Limits(requests_per_minute=5).minutes_for(6, 0) == 2
     assert Limits(5, 100).minutes_for(6, 301) == 4
+    assert [Limits(600).minutes_for(count, 0) for count in (600, 601, 1001)] == [1, 2, 3], "a sixth is left to others"

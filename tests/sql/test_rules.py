@@ -22,6 +22,13 @@ async def pool(database_url: str) -> Any:
     await pool.close()
 
 
+@pytest.fixture(scope="module")
+async def shared_pool(shared_database_url: str) -> Any:
+    pool = await open_pool(shared_database_url, max_size=2)
+    yield pool
+    await pool.close()
+
+
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
@@ -56,17 +63,17 @@ async def pool(database_url: str) -> Any:
         ("UPDATE factory.projects SET settings = '[]'", "projects_settings_check"),
     ],
 )  # fmt: skip
-async def test_what_nobody_could_read_is_refused_by_name(pool: Database, change: str, rule: str) -> None:
+async def test_what_nobody_could_read_is_refused_by_name(shared_pool: Database, change: str, rule: str) -> None:
     with pytest.raises(asyncpg.IntegrityConstraintViolationError, match=rule):
-        await pool.execute(change)
+        await shared_pool.execute(change)
 
 
 @pytest.mark.parametrize(
     ("project", "scopes"), [(None, "{jobs}"), (None, "{admin,read}"), ("default", "{admin}"), ("default", "{}"), ("default", "{all}")]
 )  # fmt: skip
-async def test_a_key_has_scopes_of_its_kind(pool: Database, project: str | None, scopes: str) -> None:
+async def test_a_key_has_scopes_of_its_kind(shared_pool: Database, project: str | None, scopes: str) -> None:
     with pytest.raises(asyncpg.CheckViolationError, match="api_keys_scopes"):
-        await pool.execute(
+        await shared_pool.execute(
             "INSERT INTO factory.api_keys (key_hash, prefix, project_id, scopes) "
             "VALUES (sha256('x'), 'fk_x', (SELECT id FROM factory.projects WHERE name = $1), $2::text::text[])",
             project,

@@ -30,9 +30,9 @@ def functions() -> dict[str, Callable[..., Any]]:
 FUNCTIONS = functions()
 
 
-@pytest.fixture
-async def connection(database_url: str) -> Any:
-    connection = await asyncpg.connect(database_url)
+@pytest.fixture(scope="module")
+async def connection(shared_database_url: str) -> Any:
+    connection = await asyncpg.connect(shared_database_url)
     yield connection
     await connection.close()
 

@@ -49,7 +49,7 @@ async def test_narrations_behind_two_places_all_complete_and_never_three_run(
     await factory.execute("UPDATE factory.providers SET limits = '{\"concurrency\": 2}' WHERE id = 'elevenlabs'")
     await factory.settled()
     await limited(emulator, "elevenlabs", "eleven_turbo_v2", concurrency=2)
-    text = chapter(7_000, 5)
+    text = chapter(4_500, 5)
     jobs = await asyncio.gather(
         *(
             done(factory, kind="speech", model=f"elevenlabs/{SPOKEN}", format="wav", input=f"{n}. {text}")

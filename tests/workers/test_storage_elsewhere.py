@@ -17,7 +17,7 @@ def settings(settings: Settings, s3_url: str) -> Settings:
 
 
 async def test_narrations_live_in_a_bucket(factory: Factory, tmp_path: Path) -> None:
-    job = await factory.job(kind="speech", model="openai/tts-1-hd", input=chapter(9_000, 3), format="mp3")
+    job = await factory.job(kind="speech", model="openai/tts-1-hd", input=chapter(5_000, 3), format="mp3")
     assert job["status"] == "completed", job["error"]
     audio = job["result"]["audio"]
     assert audio["parts"] > 1
