@@ -51,10 +51,10 @@ async def lines_of(client: AsyncOpenAI, file_id: str | None) -> dict[str, Any]:
     return {one["custom_id"]: one for one in map(json.loads, content.splitlines())}
 
 
-async def test_some_hundred_lines_come_back_as_two_files(client: AsyncOpenAI, factory: Factory) -> None:
+async def test_a_thousand_lines_come_back_as_two_files(client: AsyncOpenAI, factory: Factory) -> None:
     refusing = await own_model(factory, "gpt-6-luna@policy")
     await factory.settled()
-    asked = [line(f"task {number}/ä") for number in range(418)] + [line(f"no {one}", model=refusing) for one in (1, 2)]
+    asked = [line(f"task {number}/ä") for number in range(998)] + [line(f"no {one}", model=refusing) for one in (1, 2)]
     file_id = await upload(client, asked)
     metadata = {"chapter": "3"}
     batch = await create(
@@ -68,11 +68,11 @@ async def test_some_hundred_lines_come_back_as_two_files(client: AsyncOpenAI, fa
     assert again.id == batch.id
     done = await over(client, batch.id)
     counts = done.request_counts
-    assert (done.status, counts.total, counts.completed, counts.failed) == ("completed", 420, 418, 2)
+    assert (done.status, counts.total, counts.completed, counts.failed) == ("completed", 1000, 998, 2)
     assert done.created_at <= done.in_progress_at <= done.completed_at == done.finalizing_at
     assert (done.metadata, done.errors) == (metadata, None)
     answers = await lines_of(client, done.output_file_id)
-    assert list(answers) == [one["custom_id"] for one in asked[:418]]
+    assert list(answers) == [one["custom_id"] for one in asked[:998]]
     first = answers["task 0/ä"]
     assert first["id"].startswith("batch_req_")
     assert (first["error"], first["response"]["status_code"]) == (None, 200)
@@ -94,7 +94,7 @@ async def test_some_hundred_lines_come_back_as_two_files(client: AsyncOpenAI, fa
     with pytest.raises(openai.ConflictError):
         await client.batches.cancel(batch.id)
     native = (await factory.client.get(f"/v1/job-batches/{job['batch_id']}")).json()
-    assert (native["status"], native["counts"]["completed"]) == ("completed", 418)
+    assert (native["status"], native["counts"]["completed"]) == ("completed", 998)
     tried = await factory.client.post(f"/v1/job-batches/{job['batch_id']}/retry-failed")
     keys = await factory.execute("SELECT key FROM factory.jobs WHERE batch_id = $1 ORDER BY line", tried.json()["id"])
     assert [row["key"] for row in keys] == ["no 1", "no 2"]
