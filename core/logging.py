@@ -1,11 +1,12 @@
 """structlog, the same everywhere: JSON in a pipe, readable on a terminal, never a key or a prompt."""
 
+import contextlib
 import logging
 import re
 import sys
 from collections.abc import MutableMapping
 from functools import cache
-from typing import Any
+from typing import Any, TextIO
 
 import orjson
 import structlog
@@ -49,15 +50,30 @@ def _to_json(_logger: object, _name: str, event: MutableMapping[str, Any]) -> st
     return orjson.dumps(event, default=str, option=options).decode()
 
 
+class _Writer:
+    """A line that nobody can take any more, such as of a program whose parent was killed, is not worth an error."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def msg(self, line: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(line + "\n")
+            self._stream.flush()
+
+    log = debug = info = warn = warning = error = critical = exception = fatal = failure = err = msg
+
+
 def set_up_logging(level: str = "info", form: str = "auto", *, program: str) -> None:
     """Give structlog and the standard library's loggers one form. `form`: auto, json or console."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
     shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.format_exc_info, _complete]
     rendering: list[Any] = [_shown_short, structlog.dev.ConsoleRenderer(pad_event_to=28)] if console else [_to_json]
+    writer = _Writer(sys.stderr)
     structlog.configure(
         processors=[*shared, *rendering],
         wrapper_class=structlog.make_filtering_bound_logger(level.lower()),
-        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+        logger_factory=lambda *_: writer,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)

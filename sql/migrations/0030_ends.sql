@@ -249,8 +249,7 @@ COMMENT ON FUNCTION factory.promote_followers IS 'These jobs ended without an an
 CREATE FUNCTION factory.end_jobs(
     ending uuid[], ends jsonb, lines jsonb, landings jsonb, at timestamptz,
     OUT what text, OUT id uuid, OUT batch_id uuid, OUT cost numeric
-) RETURNS SETOF record LANGUAGE plpgsql
-SET enable_nestloop = off AS $$
+) RETURNS SETOF record LANGUAGE plpgsql SET enable_nestloop = off AS $$
 #variable_conflict use_column
 DECLARE
     ended uuid[];
@@ -338,8 +337,7 @@ BEGIN
 END $$;
 
 -- Without a look at the lines where nothing follows what they cost.
-CREATE OR REPLACE FUNCTION factory.count_spending() RETURNS trigger LANGUAGE plpgsql
-SET enable_nestloop = off AS $$
+CREATE OR REPLACE FUNCTION factory.count_spending() RETURNS trigger LANGUAGE plpgsql SET enable_nestloop = off AS $$
 BEGIN
     IF EXISTS (
         SELECT FROM new_lines AS line

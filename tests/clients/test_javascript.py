@@ -61,7 +61,7 @@ async def test_every_method_does_what_it_says_in_spite_of_trouble(door: Door, fa
         "partly": ["Partly", 1, [2]],
         "again": True,
         "retryFailed": [True, 409],
-        "deleted": ["string", 409],
+        "deleted": ["string", 410],
         "quote": [2, True, 2],
         "speak": [True, True],
         "voices": True,

@@ -2,6 +2,7 @@ import io
 import json
 import logging
 from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
 import structlog
@@ -45,3 +46,9 @@ def test_other_libraries_write_the_same_form(written: io.StringIO) -> None:
 def test_no_secret_is_written(written: io.StringIO, fields: dict[str, str], secret: str) -> None:
     get_logger("x").warning("trouble", **fields)
     assert secret not in written.getvalue()
+
+
+def test_a_line_that_nobody_takes_is_no_error(monkeypatch: pytest.MonkeyPatch, written: io.StringIO) -> None:
+    monkeypatch.setattr(written, "write", Mock(side_effect=BrokenPipeError))
+    get_logger("x").info("nobody reads this any more")
+    assert written.getvalue() == ""
