@@ -34,7 +34,7 @@ def _complete(_logger: object, level: str, event: MutableMapping[str, Any]) -> M
     """Who says it, how loudly and when; without secrets. One step, since every job has its lines."""
     if "logger_name" in event:
         event["logger"] = event.pop("logger_name")
-    event["level"] = "error" if level == "exception" else level
+    event["level"] = level
     event["timestamp"] = utc_now()
     _hide_secrets(event)
     return event
@@ -61,7 +61,7 @@ class _Writer:
             self._stream.write(line + "\n")
             self._stream.flush()
 
-    log = debug = info = warn = warning = error = critical = exception = fatal = failure = err = msg
+    debug = info = warning = error = critical = msg
 
 
 def set_up_logging(level: str = "info", form: str = "auto", *, program: str) -> None:

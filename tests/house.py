@@ -47,3 +47,13 @@ class Factory:
         async with asyncio.timeout(10):
             while {self.worker_catalog.current.version, self.services.catalog.current.version} != {rows[0]["version"]}:
                 await asyncio.sleep(0.01)
+
+
+def addresses_of(settings: Settings) -> dict[str, str]:
+    """What a program of its own must be told to belong to the same factory."""
+    return {
+        "FACTORY_DATABASE_URL": settings.database_url or "",
+        "FACTORY_REDIS_URL": settings.redis_url or "",
+        "FACTORY_EMULATOR_URL": settings.emulator_url or "",
+        "FACTORY_HOME": str(settings.home),
+    }

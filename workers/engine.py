@@ -31,7 +31,7 @@ from workers.beating import WorkerBeat
 from workers.endings import Back, Ending, Over
 from workers.services import WorkerServices
 
-CLAIM_MOST = 200
+_CLAIMED_AT_ONCE = 200
 _BEAT_S = 0.5
 _POLL_S = (1.5, 2.5)  # behind the bell, for rings that were lost
 _AWAY = (*AGAIN, RedisError)
@@ -119,7 +119,7 @@ class LeasedWorker(Worker):
         while True:
             raise_if_cancelled()
             catalog = services.catalog.current
-            free = min(self.max_jobs - len(self.tasks), CLAIM_MOST)
+            free = min(self.max_jobs - len(self.tasks), _CLAIMED_AT_ONCE)
             if self._leaving and not self.tasks:
                 return
             if free <= 0 or catalog.paused or not self._takes_jobs:

@@ -19,10 +19,11 @@ from broker.limits import FREED, Limiter
 from broker.wakeups import Wakeups
 from core import metrics
 from core.catalog import Catalog
+from core.ceilings import scopes_of
 from core.clock import utc_now
 from core.health import Rest
 from core.ids import new_id
-from core.limits import Limits, ProviderWord, Refused, Scope, Taken, route_scope, tokens_asked
+from core.limits import Limits, ProviderWord, Refused, Scope, Taken, tokens_asked
 from core.provider import ErrorKind, ProviderAnswer, ProviderError
 from core.request import JobRequest
 from core.result import Usage
@@ -148,10 +149,4 @@ class ProviderLimits:
         return self._known_scopes[key]
 
     def _read_scopes(self, route: Route) -> list[Scope]:
-        provider = self._catalog.current.providers.get(route.model.provider)
-        endpoint = route.endpoint
-        said = [
-            Scope(f"provider:{route.model.provider}", Limits.of(provider.limits if provider else None)),
-            Scope(f"endpoint:{endpoint.id}", Limits.of(endpoint.limits)),
-        ]
-        return [*(one for one in said if one.limits), Scope(route_scope(endpoint, route.model), Limits(), learned=True)]
+        return [one for one in scopes_of(route, self._catalog.current.providers) if one.limits or one.learned]

@@ -1,16 +1,22 @@
 -- The end of jobs in one round trip: their last ledger lines, the jobs, the answers that are kept and given to others,
 -- and what comes after them.
 
+CREATE VIEW factory.job_spending AS
+SELECT
+    call.job_id,
+    CASE WHEN bool_or(call.usage IS NOT NULL AND call.cost IS NULL) THEN NULL ELSE coalesce(sum(call.cost), 0) END AS cost,
+    sum(call.max_cost) FILTER (WHERE call.usage IS NULL AND call.cost IS NULL) AS uncertain_cost
+FROM factory.calls AS call
+GROUP BY call.job_id;
+COMMENT ON VIEW factory.job_spending IS 'What jobs have cost: NULL when a price is not known; beside it the most that lines without a known end can have cost. Jobs without a line are not in it.';
+
 -- In plpgsql, whose plans are kept; those of functions in SQL are made anew for every statement that calls them.
 CREATE OR REPLACE FUNCTION factory.spent_on(spender uuid, OUT cost numeric, OUT uncertain_cost numeric)
 LANGUAGE plpgsql STABLE AS $$
 BEGIN
-    SELECT
-        CASE WHEN bool_or(call.usage IS NOT NULL AND call.cost IS NULL) THEN NULL ELSE coalesce(sum(call.cost), 0) END,
-        sum(call.max_cost) FILTER (WHERE call.usage IS NULL AND call.cost IS NULL)
-    INTO cost, uncertain_cost
-    FROM factory.calls AS call
-    WHERE call.job_id = spender;
+    SELECT spent.cost, spent.uncertain_cost INTO cost, uncertain_cost
+    FROM factory.job_spending AS spent WHERE spent.job_id = spender;
+    IF NOT FOUND THEN cost := 0; END IF;
 END $$;
 CREATE OR REPLACE FUNCTION factory.direct_cost_of(asker uuid) RETURNS numeric LANGUAGE plpgsql STABLE AS $$
 BEGIN
@@ -70,7 +76,9 @@ BEGIN
     RETURN QUERY SELECT unnest(completed);
 END $$;
 
-CREATE FUNCTION factory.release_dependents(done uuid[], at timestamptz) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
+-- What follows is found row by row in an index that only a nested loop can ask, also when `end_jobs` is the caller.
+CREATE FUNCTION factory.release_dependents(done uuid[], at timestamptz) RETURNS SETOF uuid
+LANGUAGE plpgsql SET enable_nestloop = on AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -82,19 +90,22 @@ BEGIN
     ), locked AS (
         SELECT job.id, freed.count FROM factory.jobs AS job JOIN freed USING (id)
         WHERE job.state = 'waiting' AND job.id = ANY (ARRAY(SELECT id FROM freed)) ORDER BY job.id FOR UPDATE OF job
+    ), released AS (
+        UPDATE factory.jobs AS job SET
+            blockers = job.blockers - locked.count,
+            state = CASE WHEN job.blockers = locked.count THEN 'queued' ELSE job.state END,
+            seq = job.seq + (job.blockers = locked.count)::integer,
+            queued_at = CASE WHEN job.blockers = locked.count THEN coalesce(at, now()) END
+        FROM locked
+        WHERE job.id = locked.id AND job.id = ANY (ARRAY(SELECT id FROM locked))
+        RETURNING job.id, job.state
     )
-    UPDATE factory.jobs AS job SET
-        blockers = job.blockers - locked.count,
-        state = CASE WHEN job.blockers = locked.count THEN 'queued' ELSE job.state END,
-        seq = job.seq + (job.blockers = locked.count)::integer,
-        queued_at = CASE WHEN job.blockers = locked.count THEN coalesce(at, now()) END
-    FROM locked
-    WHERE job.id = locked.id AND job.id = ANY (ARRAY(SELECT id FROM locked))
-    RETURNING CASE WHEN job.state = 'queued' THEN job.id END;
+    SELECT released.id FROM released WHERE released.state = 'queued';
 END $$;
-COMMENT ON FUNCTION factory.release_dependents IS 'Tells the jobs that waited for these, which are completed; gives those that are queued now, and NULL for each other one.';
+COMMENT ON FUNCTION factory.release_dependents IS 'Tells the jobs that waited for these, which are completed; gives those that are queued now.';
 
-CREATE FUNCTION factory.fail_dependents(ended uuid, reason jsonb, at timestamptz) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
+CREATE FUNCTION factory.fail_dependents(ended uuid, reason jsonb, at timestamptz) RETURNS SETOF uuid
+LANGUAGE plpgsql SET enable_nestloop = on AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -209,7 +220,8 @@ BEGIN
     SELECT answered.id, answered.batch_id FROM answered;
 END $$;
 
-CREATE FUNCTION factory.promote_followers(ended uuid[]) RETURNS SETOF uuid LANGUAGE plpgsql AS $$
+CREATE FUNCTION factory.promote_followers(ended uuid[]) RETURNS SETOF uuid
+LANGUAGE plpgsql SET enable_nestloop = on AS $$
 #variable_conflict use_column
 BEGIN
     RETURN QUERY
@@ -255,7 +267,6 @@ DECLARE
     ended uuid[];
     completed uuid[];
     batched uuid[];
-    batches uuid[];
     one record;
 BEGIN
     IF lines <> '[]' THEN PERFORM factory.complete_calls(lines); END IF;
@@ -280,15 +291,7 @@ BEGIN
         FROM jsonb_to_recordset(ends) AS given (
             id uuid, fence bigint, state text, result jsonb, error jsonb, provider text, model text, variant text,
             usage jsonb, cached boolean
-        ) LEFT JOIN (
-            SELECT
-                call.job_id, sum(call.max_cost) FILTER (WHERE call.usage IS NULL AND call.cost IS NULL) AS uncertain_cost,
-                CASE WHEN bool_or(call.usage IS NOT NULL AND call.cost IS NULL) THEN NULL
-                    ELSE coalesce(sum(call.cost), 0) END AS cost
-            FROM factory.calls AS call
-            WHERE call.job_id = ANY (ending)
-            GROUP BY call.job_id
-        ) AS spent ON spent.job_id = given.id
+        ) LEFT JOIN factory.job_spending AS spent ON spent.job_id = given.id AND spent.job_id = ANY (ending)
         WHERE job.id = given.id AND job.id = ANY (ending) AND job.fence = given.fence AND job.state IN ('in_progress', 'cancelling')
         RETURNING job.id, job.batch_id, job.cost, job.state
     LOOP
@@ -297,10 +300,7 @@ BEGIN
         ended := ended || one.id;
         IF one.state = 'completed' THEN
             completed := completed || one.id;
-            IF one.batch_id IS NOT NULL THEN
-                batched := batched || one.id;
-                batches := batches || one.batch_id;
-            END IF;
+            IF one.batch_id IS NOT NULL THEN batched := batched || one.id; END IF;
         END IF;
     END LOOP;
     cost := NULL;
@@ -313,10 +313,7 @@ BEGIN
         LOOP
             what := 'answered'; id := one.id; batch_id := one.batch_id;
             RETURN NEXT;
-            IF one.batch_id IS NOT NULL THEN
-                batched := batched || one.id;
-                batches := batches || one.batch_id;
-            END IF;
+            IF one.batch_id IS NOT NULL THEN batched := batched || one.id; END IF;
         END LOOP;
     END IF;
     batch_id := NULL;
@@ -329,10 +326,14 @@ BEGIN
             LATERAL factory.fail_dependents(given.id, given.dependents_error, at) AS failed
         WHERE given.dependents_error IS NOT NULL AND given.id = ANY (ended);
     END IF;
-    IF EXISTS (SELECT FROM factory.batches AS batch WHERE batch.id = ANY (batches) AND batch.waiting > 0) THEN
+    IF EXISTS (
+        SELECT FROM factory.batches AS batch
+        WHERE batch.waiting > 0
+            AND batch.id = ANY (ARRAY(SELECT job.batch_id FROM factory.jobs AS job WHERE job.id = ANY (batched)))
+    ) THEN
         RETURN QUERY
         SELECT 'queued', freed, NULL::uuid, NULL::numeric
-        FROM factory.release_dependents(batched, at) AS freed WHERE freed IS NOT NULL;
+        FROM factory.release_dependents(batched, at) AS freed;
     END IF;
 END $$;
 

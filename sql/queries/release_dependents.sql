@@ -1,1 +1,1 @@
-SELECT id FROM factory.release_dependents($1::uuid[], $2::timestamptz) AS id WHERE id IS NOT NULL
+SELECT id FROM factory.release_dependents($1::uuid[], $2::timestamptz) AS id

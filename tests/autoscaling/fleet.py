@@ -19,6 +19,7 @@ from core.settings import Settings, child_environment
 from producer.composition import Services
 from producer.submit import Caller
 from sql.access import find_project
+from tests.house import addresses_of
 from tests.workers.test_promises import COPY_MODEL, COPY_PRICE
 
 
@@ -128,10 +129,7 @@ async def autoscaled(
     project = await find_project(services.database, "default")
     assert project is not None
     given = {
-        "FACTORY_DATABASE_URL": settings.database_url or "",
-        "FACTORY_REDIS_URL": settings.redis_url or "",
-        "FACTORY_EMULATOR_URL": settings.emulator_url or "",
-        "FACTORY_HOME": str(settings.home),
+        **addresses_of(settings),
         "FACTORY_LOG_FORMAT": "json",
         "FACTORY_DATABASE_POOL_SIZE": "4",
     }

@@ -1,12 +1,13 @@
 """What every bench needs: settings measured in turn, each in a process of its own, and a table of them."""
 
+import argparse
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -89,6 +90,16 @@ def _ticks(pid: int | str, fields: int) -> int:
     """Own user and system time; with four fields, that of ended children too."""
     stat = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(map(int, stat[11 : 11 + fields]))
+
+
+def setting_parser(clients: Iterable[str]) -> argparse.ArgumentParser:
+    """Of a program that keeps so many calls in flight for a while."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--url", required=True)
+    parser.add_argument("--client", choices=list(clients), required=True)
+    parser.add_argument("--held", type=int, required=True)
+    parser.add_argument("--seconds", type=float, required=True)
+    return parser
 
 
 def in_own_process(module: str, *arguments: str) -> dict[str, Any]:

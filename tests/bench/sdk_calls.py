@@ -1,6 +1,5 @@
 """CPU and memory that one process spends on a call through openai's SDK, as it comes and as the factory makes it."""
 
-import argparse
 import asyncio
 import gc
 import os
@@ -16,7 +15,16 @@ from typing import Any
 import uvloop
 
 from core.jsonio import dump_json
-from tests.bench.measuring import Effort, Measured, in_own_process, in_turn, middle, middle_ratio, of_setting
+from tests.bench.measuring import (
+    Effort,
+    Measured,
+    in_own_process,
+    in_turn,
+    middle,
+    middle_ratio,
+    of_setting,
+    setting_parser,
+)
 from tests.bench.speech_calls import none_failed, until
 from tests.bench.wire_server import wire_server
 
@@ -63,11 +71,7 @@ def _measure(urls: dict[int, str], seconds: float, *, client: str, held: int) ->
 
 def main() -> None:
     """One setting, in this process: prints CPU per call and calls per second, or the memory of a call that waits."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--url", required=True)
-    parser.add_argument("--client", choices=CLIENTS, required=True)
-    parser.add_argument("--held", type=int, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
+    parser = setting_parser(CLIENTS)
     parser.add_argument("--waiting", action="store_true")
     given = parser.parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:

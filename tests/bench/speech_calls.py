@@ -1,6 +1,5 @@
 """CPU that one process spends on an ElevenLabs call while it holds 300 of them, and while it holds 30."""
 
-import argparse
 import asyncio
 import sys
 import time
@@ -13,7 +12,17 @@ from typing import Any, cast
 import uvloop
 
 from core.jsonio import dump_json
-from tests.bench.measuring import Effort, Measured, emulator, in_own_process, in_turn, middle, middle_ratio, of_setting
+from tests.bench.measuring import (
+    Effort,
+    Measured,
+    emulator,
+    in_own_process,
+    in_turn,
+    middle,
+    middle_ratio,
+    of_setting,
+    setting_parser,
+)
 
 TITLE = "CPU of the calling process per ElevenLabs call, milliseconds: median (lowest–highest round)"
 SPEECH_TAKES = 4 / 3
@@ -55,12 +64,7 @@ def _measure(urls: dict[float, str], seconds: float, *, client: str, case: str) 
 
 def main() -> None:
     """One setting, in this process: prints CPU per call and calls per second."""
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--url", required=True)
-    parser.add_argument("--client", choices=CLIENTS, required=True)
-    parser.add_argument("--held", type=int, required=True)
-    parser.add_argument("--seconds", type=float, required=True)
-    given = parser.parse_args()
+    given = setting_parser(CLIENTS).parse_args()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         found = runner.run(hold_calls(given.client, given.url, given.held, given.seconds))
     sys.stdout.buffer.write(dump_json(found))

@@ -28,6 +28,7 @@ from producer.reading import wait_for_batch
 from producer.submit import Caller
 from sql.access import find_project
 from tests.broker.test_limits_fleet import most_at_once
+from tests.house import addresses_of
 from tests.workers.test_promises import COPY_MODEL
 
 BUDGET = Decimal(30)
@@ -56,10 +57,7 @@ async def fleet_of(settings: Settings) -> AsyncIterator[Fleet]:
     """Two APIs and two workers."""
     ports = [_free_port() for _ in range(2)]
     given = {
-        "FACTORY_DATABASE_URL": settings.database_url or "",
-        "FACTORY_REDIS_URL": settings.redis_url or "",
-        "FACTORY_EMULATOR_URL": settings.emulator_url or "",
-        "FACTORY_HOME": str(settings.home),
+        **addresses_of(settings),
         "FACTORY_LEASE_S": "3",
         "FACTORY_WORKER_SLOTS": "12",  # so that 20 calls are those of both workers
         "FACTORY_LOG_LEVEL": "error",
