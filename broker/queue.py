@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 from uuid import UUID
 
 from redis.asyncio import Redis
+from redis.exceptions import NoScriptError, RedisError
 
 PREFIX = "factory:{q}:"
 _JOBS, _DELAYED, _PROJECTS, _MARK, _FILLED = (
@@ -78,10 +79,11 @@ class Held:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """`due_in_s` until something delayed is due."""
+    """`due_in_s` until something delayed is due. `rung`: the bell that was waited for has rung."""
 
     due_in_s: float | None
     jobs: list[Held]
+    rung: bool = False
 
 
 @cache
@@ -121,17 +123,22 @@ class JobQueue:
         *,
         suspects: int = 1,
         caps: Mapping[UUID, int] = NO_CAPS,
+        bell: "tuple[Bell, float] | None" = None,
     ) -> Claim:
         """At most so many jobs (and never more than `CLAIM_MOST`), each under a lease, and so many suspects among them:
-        one round trip. `caps`: the most jobs of a project that may run at once, everywhere."""
+        one round trip. `caps`: the most jobs of a project that may run at once, everywhere. `bell`: claim when it
+        rings, or after so many seconds."""
         most = min(most, CLAIM_MOST)
         args: list[str | int] = [PREFIX, owner, most, round(lease_s * 1000), suspects, len(pools), *pools]
         args += [len(paused), *map(str, paused)]
         for project, cap in caps.items():
             args += [str(project), cap]
-        due_ms, *flat = await self._scripts["claim"](keys=[_JOBS, _DELAYED], args=args)
+        script, rung, answer = self._scripts["claim"], False, None
+        if bell is not None:
+            rung, answer = await bell[0].wait_and_run(bell[1], script.sha, 2, _JOBS, _DELAYED, *args)
+        due_ms, *flat = answer or await script(keys=[_JOBS, _DELAYED], args=args)
         jobs = [Held(UUID(flat[at].decode()), flat[at + 1], flat[at + 2]) for at in range(0, len(flat), 3)]
-        return Claim(None if due_ms < 0 else due_ms / 1000, jobs)
+        return Claim(None if due_ms < 0 else due_ms / 1000, jobs, rung)
 
     async def acknowledge(self, jobs: Sequence[Held]) -> int:
         """These are over, or not ours to run. What somebody else claimed since is left alone."""
@@ -190,20 +197,33 @@ class JobQueue:
 
 
 class Bell:
-    """Waits for work on a connection of its own, so that nothing else is held up."""
+    """Waits for work on a connection of its own, so that nothing else is held up. One worker hears a ring; who leaves
+    work behind rings again."""
 
     def __init__(self, redis: "Redis", pools: Sequence[str]) -> None:
         self._redis = redis
         self._keys = [f"{PREFIX}bell:{pool}" for pool in pools]
 
-    async def ring(self) -> None:
-        """Pass on what was heard and cannot be followed."""
-        await cast("Any", self._redis.rpush(self._keys[0], "1"))
-
     async def wait(self, most_s: float) -> bool:
-        """Was it rung within that time? One worker hears it; who leaves work behind rings again."""
+        """Was it rung within that time?"""
         rung = await cast("Any", self._redis.blpop(self._keys, timeout=max(0.001, most_s)))  # type: ignore[arg-type]
         return rung is not None
+
+    async def wait_and_run(self, most_s: float, sha: str, *args: str | int) -> tuple[bool, list[Any] | None]:
+        """And what a script (its sha, its number of keys, keys, arguments) answers then; None: the server does not know
+        it. The server has both from the start, so that no round trip lies between the ring and the script."""
+        pipeline = self._redis.pipeline(transaction=False)
+        pipeline.blpop(self._keys, timeout=max(0.001, most_s))  # type: ignore[arg-type]
+        pipeline.evalsha(sha, *args)  # type: ignore[arg-type]
+        try:
+            rung, answer = await pipeline.execute(raise_on_error=False)
+        except BaseException:
+            await self._redis.connection_pool.disconnect()  # what still comes belongs to nobody
+            raise
+        for one in (rung, answer):
+            if isinstance(one, RedisError) and not isinstance(one, NoScriptError):
+                raise one
+        return rung is not None, None if isinstance(answer, NoScriptError) else answer
 
 
 def _ms(seconds: float) -> int:

@@ -28,9 +28,9 @@ from producer.limiting import ProjectLimits
 from producer.reserving import Reserver
 from sql.batches import select_batch_queue
 from sql.budgets import Reservation
-from sql.cache import answer_from_cache, find_cached, forget_entry, select_cached_audio
+from sql.cache import forget_entry, select_cached_audio
 from sql.following import CatalogFollower
-from sql.jobs import OpenJob, insert_jobs
+from sql.jobs import InsertedJobs, OpenJob, insert_jobs
 from sql.patience import is_about_one
 from sql.pool import Database
 from sql.statements import Executor
@@ -153,11 +153,11 @@ class Submitter:
                 if claims:
                     answers |= await claim_keys(connection, claims, utc_now())
                 rows = [one.row for one in group if answers[one.row["id"]] == one.row["id"]]
-                made = await self._insert(connection, rows)
+                made = await self._make(connection, rows)
                 if gone := [one for one in claims if one.job_id in made.refused]:
                     await give_back_keys(connection, gone)
         else:
-            made = await self._insert(self._database, [one.row for one in group])
+            made = await self._make(self._database, [one.row for one in group])
         await self._hand_over(made.rows, made.at)
         refused: Mapping[Any, BudgetReached] = made.refused  # also of those who repeat the key of one that is
         return [refused.get(answer, answer) for answer in answers.values()]
@@ -180,17 +180,12 @@ class Submitter:
         self.check(caller, request, now)
         return self._row(caller, request, id_of_line(batch_id, line), batch_id=batch_id, line=line, after=after)
 
-    async def make(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> tuple[set[UUID], Decimal]:
+    async def make(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> tuple[frozenset[UUID], Decimal]:
         """Insert prepared rows of one project, some or many, in a transaction that `reserve` ends. Which of them the
         cache answered, and what the others may cost."""
-        fingerprints = [bytes.fromhex(row["fingerprint"]) for row in rows if row["fingerprint"]]
-        known = await find_cached(db, rows[0]["project_id"], fingerprints) if fingerprints else set()
-        hexes = {one.hex() for one in known}
-        answered, left = await self._look_up(db, [row for row in rows if row["fingerprint"] in hexes])
-        left += [dict(row) for row in rows if row["fingerprint"] not in hexes]
-        if left:
-            await insert_jobs(db, left)
-        return answered, sum((row["reserved_usd"] or Decimal(0) for row in left), Decimal(0))
+        made = await self._insert(db, rows)
+        left = (row for row in rows if row["id"] not in made.answered)
+        return made.answered, sum((row["reserved_usd"] or Decimal(0) for row in left), Decimal(0))
 
     async def reserve(self, db: Executor, caller: Caller, wanted: Decimal) -> None:
         """What all jobs made in this transaction may cost, at once. Raises BudgetReached."""
@@ -209,26 +204,34 @@ class Submitter:
             if not await self._put_in_line([self._ticket_of(job) for job in jobs]):
                 return
 
-    async def _insert(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> "_Made":
-        _, left = await self._look_up(db, rows)
+    async def _make(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> "_Made":
+        """What the cache answers is completed as it is made, and asks for no money."""
         refused: dict[UUID, BudgetReached] = {}
-        for project_id in sorted({row["project_id"] for row in left if row["reserved_usd"] is not None}):
-            mine = [row for row in left if row["project_id"] == project_id]
-            refused |= await self._reserver.reserve(db, project_id, mine)
-        left = [row for row in left if row["id"] not in refused]
-        return _Made(left, await insert_jobs(db, left) if left else utc_now(), refused)
+        pays = any(row["reserved_usd"] is not None for row in rows)
+        made = await self._insert(db, rows, only_answered=pays)
+        left = [row for row in rows if row["id"] not in made.answered]
+        if pays and left:
+            for project_id in sorted({row["project_id"] for row in left if row["reserved_usd"] is not None}):
+                mine = [row for row in left if row["project_id"] == project_id]
+                refused |= await self._reserver.reserve(db, project_id, mine)
+            if left := [row for row in left if row["id"] not in refused]:
+                made = await self._insert(db, left)
+                left = [row for row in left if row["id"] not in made.answered]
+        return _Made(left, made.at, refused)
 
-    async def _look_up(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> tuple[set[UUID], list[dict[str, Any]]]:
-        """What the cache answers is completed as it is made, and costs nothing; what is left."""
+    async def _insert(
+        self, db: Executor, rows: Sequence[Mapping[str, Any]], *, only_answered: bool = False
+    ) -> InsertedJobs:
         await self._forget_lost_audio(db, rows)
-        asked = [dict(row) for row in rows if row["fingerprint"]]
-        answered = await answer_from_cache(db, asked) if asked else set[UUID]()
-        metrics.count(metrics.CACHE, "submit", "hit", by=len(answered))
-        metrics.count(metrics.CACHE, "submit", "miss", by=len(asked) - len(answered))
-        for project_id in {row["project_id"] for row in rows if row["id"] in answered}:
-            mine = [row["id"] for row in rows if row["project_id"] == project_id and row["id"] in answered]
+        made = await insert_jobs(db, rows, only_answered=only_answered)
+        metrics.count(metrics.CACHE, "submit", "hit", by=len(made.answered))
+        if not only_answered:
+            asked = sum(row["fingerprint"] is not None for row in rows)
+            metrics.count(metrics.CACHE, "submit", "miss", by=asked - len(made.answered))
+        for project_id in {row["project_id"] for row in rows if row["id"] in made.answered}:
+            mine = [row["id"] for row in rows if row["project_id"] == project_id and row["id"] in made.answered]
             await self._limits.give_back(project_id, mine)
-        return answered, [dict(row) for row in rows if row["id"] not in answered]
+        return made
 
     async def _forget_lost_audio(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> None:
         """A recording that somebody deleted from the store is no answer."""

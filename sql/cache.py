@@ -54,12 +54,6 @@ class CacheFigures:
     unpriced: int
 
 
-async def answer_from_cache(db: Executor, rows: list[dict[str, Any]]) -> set[UUID]:
-    """Make those of these jobs (rows as for `insert_jobs`, with `fingerprint` in hex) whose answer is known, completed
-    as they are born. Their ids; the others are not made."""
-    return {row["id"] for row in await db.fetch(statement("answer_from_cache"), rows)}
-
-
 async def board_flights(db: Executor, boarding: Sequence[Boarding]) -> list[Boarded]:
     """Who leads, waits, has found."""
     return [Boarded(**row) for row in await db.fetch(statement("board_flights"), boarding)]

@@ -1,5 +1,6 @@
 """The life of a job in Postgres: made once, started under a fence, finished by its holder."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -79,10 +80,20 @@ class IdempotentAnswer:
     batch_id: UUID | None
 
 
-async def insert_jobs(db: Executor, rows: list[dict[str, Any]]) -> datetime:
-    """Many jobs in one INSERT; the keys of a row are the columns named in the statement. When they were made."""
-    made: datetime = await db.fetchval(statement("insert_jobs"), rows)
-    return made
+@dataclass(frozen=True, slots=True)
+class InsertedJobs:
+    """`answered`: which of them the cache has answered; they are completed."""
+
+    at: datetime
+    answered: frozenset[UUID]
+
+
+async def insert_jobs(db: Executor, rows: Sequence[Mapping[str, Any]], *, only_answered: bool = False) -> InsertedJobs:
+    """Many jobs in one INSERT, completed as they are born where the cache has the answer of their `fingerprint` (in
+    hex); the keys of a row are the columns named in the statement. `only_answered`: the others are not made."""
+    made = await db.fetchrow(statement("insert_jobs"), rows, only_answered)
+    assert made is not None
+    return InsertedJobs(made["at"], frozenset(made["answered"]))
 
 
 async def claim_idempotency_key(

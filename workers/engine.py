@@ -19,7 +19,7 @@ from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
 from broker.leases import Lease
-from broker.queue import NO_CAPS, Held, Ticket, pool_of, score_of
+from broker.queue import NO_CAPS, Claim, Held, Ticket, pool_of, score_of
 from core import metrics
 from core.catalog import Catalog
 from core.limits import Limits
@@ -115,7 +115,7 @@ class LeasedWorker(Worker):
 
     async def _take_jobs(self) -> None:
         services = self._services
-        away_s = 0.0
+        away_s = wait_s = 0.0
         while True:
             raise_if_cancelled()
             catalog = services.catalog.current
@@ -124,33 +124,55 @@ class LeasedWorker(Worker):
                 return
             if free <= 0 or catalog.paused or not self._takes_jobs:
                 await self._until_changed()
+                wait_s = 0.0
                 continue
             try:
-                paused = [project.id for project in catalog.projects.values() if project.paused]
-                claim = await services.queue.claim(
-                    services.owner,
-                    free,
-                    services.settings.lease_s,
-                    services.pools,
-                    paused,
-                    caps=self._caps_of(catalog),
-                    suspects=0 if self._suspects & self.tasks.keys() else 1,
-                )
+                claim = await self._claim(catalog, free, wait_s)
+                away_s = 0.0
+                if wait_s and (services.catalog.current is not catalog or not self._takes_jobs):
+                    await services.queue.release(claim.jobs)  # the world has changed while it waited
+                    wait_s = 0.0
+                    continue
                 if claim.jobs:
                     metrics.count(metrics.CLAIMED, self._roused_by, by=len(claim.jobs))
                 await self._start(claim.jobs)
                 if len(claim.jobs) == free:
-                    self._roused_by = "slot"
+                    self._roused_by, wait_s = "slot", 0.0
                     continue
                 if self.burst and not claim.jobs and not self.tasks and not await services.queue.depth():
                     return
-                await self._listen(claim.due_in_s)
-                away_s = 0.0
+                wait_s = self._patience_s(claim.due_in_s)
             except _AWAY as error:
                 if not away_s:
                     log.warning("waiting for a server", error=f"{type(error).__name__}: {error}"[:200])
-                away_s = min(2.0, away_s * 2 or 0.1)
+                away_s, wait_s = min(2.0, away_s * 2 or 0.1), 0.0
                 await asyncio.sleep(away_s * random.uniform(0.5, 1))  # noqa: S311  spreading needs no secrecy
+
+    async def _claim(self, catalog: Catalog, free: int, wait_s: float) -> Claim:
+        """What there is now; or, after nothing more was left, when the bell rings or that time is over."""
+        services = self._services
+        claim = await services.queue.claim(
+            services.owner,
+            free,
+            services.settings.lease_s,
+            services.pools,
+            [project.id for project in catalog.projects.values() if project.paused],
+            caps=self._caps_of(catalog),
+            suspects=0 if self._suspects & self.tasks.keys() else 1,
+            bell=(services.bell, wait_s) if wait_s else None,
+        )
+        if claim.rung:
+            self._roused_by = "bell"
+        return claim
+
+    def _patience_s(self, due_in_s: float | None) -> float:
+        """How long to wait for the bell."""
+        most_s = random.uniform(*_POLL_S) if not self.burst else 0.05  # noqa: S311
+        if due_in_s is not None and due_in_s < most_s:
+            self._roused_by = "time"
+            return due_in_s + 0.001
+        self._roused_by = "poll"
+        return most_s
 
     def _caps_of(self, catalog: Catalog) -> Mapping[UUID, int]:
         """Projects that may have only so many jobs running at once."""
@@ -166,13 +188,6 @@ class LeasedWorker(Worker):
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(1.0):
                 await self._changed.wait()
-
-    async def _listen(self, due_in_s: float | None) -> None:
-        most_s = random.uniform(*_POLL_S) if not self.burst else 0.05  # noqa: S311
-        rung = await self._services.bell.wait(most_s if due_in_s is None else min(most_s, due_in_s + 0.001))
-        self._roused_by = "bell" if rung else "time" if due_in_s is not None and due_in_s < most_s else "poll"
-        if rung and not self._takes_jobs:
-            await self._services.bell.ring()
 
     async def _start(self, held: Sequence[Held]) -> None:
         """One UPDATE for the whole claim. What is not given back is over or somebody else's."""
