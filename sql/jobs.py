@@ -13,7 +13,8 @@ class StartedJob:
     """What a worker gets with the fence. `state` is `cancelling` when somebody asked meanwhile.
     `deadline_in_s` counts from this start, `running_for_s` from the first one, `waited_s` is how long it was due before
     this start (None after a lost worker), all by the clock of Postgres. `leads`: the fingerprint, in hex, of the
-    request whose answer this job gets for all identical ones; None where that is still to be asked."""
+    request whose answer this job gets for all identical ones; None where that is still to be asked. `request` is
+    JSON."""
 
     id: UUID
     project_id: UUID
@@ -23,7 +24,7 @@ class StartedJob:
     state: str
     kind: str
     priority: str
-    request: dict[str, Any]
+    request: str
     attempts: int
     lost_leases: int
     fence: int

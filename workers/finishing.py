@@ -1,6 +1,7 @@
 """The end of jobs, many in one statement: ledger lines, results, jobs that waited for them, and then the hints."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -21,10 +22,11 @@ from workers.recovering import ticket_of
 @dataclass(frozen=True, slots=True)
 class Ended:
     """`line`: the end of its last call, if that is still to be written. `landing`: its answer is given to identical
-    requests."""
+    requests. `then`: is told what `finish` gives."""
 
     job: EndedJob
     project_id: UUID
+    then: Callable[[JobEnd | None], None]
     line: CompletedCall | None = None
     landing: Landing | None = None
 
@@ -39,9 +41,10 @@ class Finisher:
         self._catalog = catalog
         self._batcher: Batcher[Ended, JobEnd | None] = Batcher(self._finish, is_about_one=is_about_one, name="finish")
 
-    async def finish(self, ended: Ended) -> JobEnd | None:
-        """None when the fence is no longer mine. Waits for Postgres while it is away."""
-        return await self._batcher.add(ended)
+    def finish(self, ended: Ended) -> "asyncio.Future[JobEnd | None]":
+        """None when the fence is no longer mine. Waits for Postgres while it is away. What was given here is written,
+        whatever becomes of who gave it."""
+        return self._batcher.put(ended)
 
     async def drain(self) -> None:
         """Every end that was given is recorded and told."""
@@ -62,7 +65,10 @@ class Finisher:
             await self._put_in_line(queued)
         told = {one for end in ends if end.what != "queued" for one in (end.id, end.batch_id) if one}
         await self._wakeups.publish(*told, *{one.project_id for one in group})
-        return [ended.get(one.job.id) for one in group]
+        answers = [ended.get(one.job.id) for one in group]
+        for one, answer in zip(group, answers, strict=True):
+            one.then(answer)
+        return answers
 
     async def _put_in_line(self, queued: list[UUID]) -> None:
         released = await patiently(select_released, self._database, queued)
