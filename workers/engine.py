@@ -232,13 +232,12 @@ class LeasedWorker(Worker):
             self.jobs_failed += 1
             ending = Back(2.0)
         services.leases.drop(job.id, job.fence)
+        if isinstance(ending, Over):
+            services.acknowledged.put(held)
+            return
+        self.jobs_retried += 1
         try:
-            match ending:
-                case Over():
-                    await services.acknowledged.add(held)
-                case Back(delay_s=delay_s):
-                    self.jobs_retried += 1
-                    await services.queue.release([held], delay_s)
+            await services.queue.release([held], ending.delay_s)
         except (RedisError, OSError) as error:
             log.info("the queue learns of it later", job_id=str(job.id), error=type(error).__name__)
 
