@@ -8,13 +8,13 @@ is not in it; the namespace of a project is the table's key.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from core.catalog import Catalog, Project
+from core.records import record
 from core.request import JobRequest, Kind
 
 VERSION = 2
@@ -27,7 +27,7 @@ _NOT_ASKED = {
 }  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CachePolicy:
     """`projects.settings.cache`. `max_entries`: beyond it the oldest go. `openai`: what comes through the
     OpenAI-compatible API uses it too, unasked."""
@@ -38,7 +38,7 @@ class CachePolicy:
     openai: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CacheUse:
     """What the cache is to one job. `looks_up` is False for `refresh`: a new answer, for others to find."""
 

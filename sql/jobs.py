@@ -5,10 +5,11 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from core.records import record
 from sql.statements import Executor, statement
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartedJob:
     """What a worker gets with the fence. `state` is `cancelling` when somebody asked meanwhile.
     `deadline_in_s` counts from this start, `running_for_s` from the first one, `waited_s` is how long it was due before
@@ -121,7 +122,7 @@ async def find_sent_job(
 
 async def start_jobs(db: Executor, job_ids: list[UUID], tokens: list[int], now: datetime | None) -> list[StartedJob]:
     """Take the fences, a claim's all at once. Not given back: jobs that are over or that a later start has."""
-    return [StartedJob(**row) for row in await db.fetch(statement("start_jobs"), job_ids, tokens, now)]
+    return [StartedJob(*row) for row in await db.fetch(statement("start_jobs"), job_ids, tokens, now)]
 
 
 async def release_dependents(db: Executor, job_ids: list[UUID], now: datetime | None) -> list[UUID]:

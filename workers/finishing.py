@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from uuid import UUID
 
 from redis.exceptions import RedisError
@@ -11,6 +10,7 @@ from broker.queue import JobQueue
 from broker.wakeups import Wakeups
 from core.batcher import Batcher
 from core.logging import get_logger
+from core.records import record
 from sql.calls import CompletedCall
 from sql.ends import EndedJob, JobEnd, Landing, end_jobs, select_released
 from sql.following import CatalogFollower
@@ -19,7 +19,7 @@ from sql.pool import Database
 from workers.recovering import ticket_of
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ended:
     """`line`: the end of its last call, if that is still to be written. `landing`: its answer is given to identical
     requests. `then`: is told what `finish` gives."""

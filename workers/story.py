@@ -73,16 +73,15 @@ async def _work(services: WorkerServices, run: JobRun) -> Settled:
         return EXPIRED
     attempt_end = now + timedelta(seconds=services.settings.job_timeout_s)
     until = min(attempt_end, run.deadline) if run.deadline else attempt_end
+    services.running.begin(job.id)
     try:
-        with services.running.running(job.id):
-            try:
-                return await _answer(services, run, until)
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if services.running.was_cancelled(job.id) and task is not None:
-                    task.uncancel()
-                    return CANCELLED
-                raise
+        return await _answer(services, run, until)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if services.running.was_cancelled(job.id) and task is not None:
+            task.uncancel()
+            return CANCELLED
+        raise
     except FenceLost:
         return CANCELLED
     except TemplateFault as fault:
@@ -93,6 +92,8 @@ async def _work(services: WorkerServices, run: JobRun) -> Settled:
         return RetryAt(utc_now() + timedelta(seconds=AWAY_S))
     except FactoryError as error:
         return Fail(JobError(error.code, error.message))
+    finally:
+        services.running.end(job.id)
 
 
 async def _give_up(services: WorkerServices, job: StartedJob) -> Fail:
