@@ -6,7 +6,6 @@ A hung one does: the thread renews only while the loop keeps ticking.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 from uuid import UUID
@@ -17,12 +16,13 @@ from redis.exceptions import RedisError
 from broker.limits import PREFIX as LIMITS
 from broker.queue import PREFIX, Renewal, Ticket, read_script
 from core.logging import get_logger
+from core.records import record
 
 _RENEWALS_PER_LEASE = 3
 _AT_ONCE = 500
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Lease:
     """A running job: its place in line, should Redis forget it, and the token it runs under."""
 

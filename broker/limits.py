@@ -20,6 +20,7 @@ from broker.queue import read_script
 from core.batcher import Batcher
 from core.limits import SLOTS, WINDOW_S, Limits, ProviderWord, Refused, Room, Scope, Taken, Window
 from core.logging import get_logger
+from core.records import record
 
 PREFIX = "factory:{limits}:"
 FREED = "factory:limits"
@@ -30,7 +31,7 @@ PATIENCE_S = 1.0
 _LAST_LOOK_S = 0.2
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class _Asked:
     """Room for one call."""
 

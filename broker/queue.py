@@ -17,6 +17,8 @@ from uuid import UUID
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, RedisError
 
+from core.records import record
+
 PREFIX = "factory:{q}:"
 _JOBS, _DELAYED, _PROJECTS, _MARK, _FILLED = (
     PREFIX + name for name in ("jobs", "delayed", "projects", "mark", "filled")
@@ -40,7 +42,7 @@ _HEAD_START_MS = {"interactive": 60_000, "standard": 0, "batch": -600_000}
 Renewal = Literal["held", "adopted", "taken"]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ticket:
     """A job's place in line. `score`: the smaller goes first within its project."""
 
@@ -63,7 +65,7 @@ def score_of(priority: str, created_at: datetime) -> int:
     return round(created_at.timestamp() * 1000) - _HEAD_START_MS[priority]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Held:
     """A claimed job. `token` is what its start must bring to Postgres; `lost` is how many holders it has lost."""
 

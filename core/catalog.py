@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -93,7 +94,12 @@ class Price:
     @property
     def reference(self) -> str:
         """Names this price row in the ledger."""
-        return f"{self.provider}/{self.model_id}@{self.valid_from:%Y-%m-%dT%H:%M:%SZ}"
+        return _name_price(self.provider, self.model_id, self.valid_from)
+
+
+@cache
+def _name_price(provider: str, model_id: str, valid_from: datetime) -> str:
+    return f"{provider}/{model_id}@{valid_from:%Y-%m-%dT%H:%M:%SZ}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,29 +8,26 @@ is not in it; the namespace of a project is the table's key.
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 import orjson
 
 from core.catalog import Catalog, Project
+from core.records import record
 from core.request import JobRequest, Kind
 
 VERSION = 2
 DEFAULT_TTL_S = 7 * 86_400.0
 DEFAULT_MAX_ENTRIES = 100_000
 
-_NOT_ASKED = frozenset(
-    {
-        "project", "model", "prompt", "input", "messages", "stop", "requirements", "response_format", "metadata", "key",
-        "after", "priority", "deadline_s", "run_at", "cache", "voice_policy",
-        "webhook_url",
-    }
-)  # fmt: skip
+_NOT_ASKED = {
+    "project", "model", "prompt", "input", "messages", "stop", "requirements", "response_format", "metadata", "key",
+    "after", "priority", "deadline_s", "run_at", "cache", "voice_policy", "webhook_url",
+}  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CachePolicy:
     """`projects.settings.cache`. `max_entries`: beyond it the oldest go. `openai`: what comes through the
     OpenAI-compatible API uses it too, unasked."""
@@ -41,7 +38,7 @@ class CachePolicy:
     openai: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CacheUse:
     """What the cache is to one job. `looks_up` is False for `refresh`: a new answer, for others to find."""
 
@@ -95,7 +92,7 @@ def fingerprint_of(request: JobRequest, catalog: Catalog, project_id: UUID | Non
         "model": [alias.alias, str(alias.project_id), alias.revision] if alias else request.model,
         "drawn_by": _drawn_by(request, catalog, project_id),
         "voice_means": _voices(request.voice, catalog),
-        **{name: value for name, value in _said(request).items() if name not in _NOT_ASKED},
+        **request.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_ASKED),
         **_canonical(request),
     }
     return hashlib.sha256(orjson.dumps(asked, default=str, option=orjson.OPT_SORT_KEYS)).digest()
@@ -110,17 +107,15 @@ def _drawn_by(request: JobRequest, catalog: Catalog, project_id: UUID | None) ->
     return "job" if value is None else f"{alias.split_by}={value}"
 
 
-def _said(request: JobRequest) -> dict[str, Any]:
-    return request.model_dump(mode="json", exclude_defaults=True, exclude=set(_NOT_ASKED))
-
-
 def _canonical(request: JobRequest) -> dict[str, Any]:
     """What can be said in more than one way, in one."""
     asked: dict[str, Any] = {"kind": request.kind.value}
-    if request.kind is Kind.text:
-        asked["messages"] = [turn.model_dump(mode="json", exclude_defaults=True) for turn in request.turns]
-    else:
+    if request.kind is not Kind.text:
         asked["input"] = request.texts
+    elif request.messages is None:
+        asked["messages"] = [{"role": "user", "content": request.prompt or ""}]
+    else:
+        asked["messages"] = [turn.model_dump(mode="json", exclude_defaults=True) for turn in request.messages]
     if request.stop:
         asked["stop"] = [request.stop] if isinstance(request.stop, str) else request.stop
     if request.wants_json and request.response_format:

@@ -12,6 +12,7 @@ from uuid import UUID
 
 from core.catalog import Endpoint, Model
 from core.estimates import AUDIO_TOKENS_PER_CHARACTER, prompt_tokens
+from core.records import record
 from core.request import JobRequest, Kind
 
 WINDOW_S = 60.0
@@ -74,7 +75,7 @@ class Scope:
     learned: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Room:
     """What a scope's window holds. `limit` None: none. `reset_s`: until the oldest of it leaves the window."""
 
@@ -87,7 +88,7 @@ class Room:
         return max(0, (self.limit or 0) - self.used)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Taken:
     """Room for a call. `slot`: where in the windows its tokens are counted. `marks`: by scope what was written down
     (1: tokens, 2: a place). `local`: by this process alone, because Redis was away."""
@@ -104,6 +105,8 @@ class Taken:
     @property
     def places(self) -> tuple[str, ...]:
         """The scopes in which it holds a place."""
+        if not any(self.marks):
+            return ()
         return tuple(name for name, mark in zip(self.scopes, self.marks, strict=True) if mark & 2)
 
 

@@ -4,8 +4,9 @@ import contextlib
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
-from functools import cache
+from collections.abc import Mapping, MutableMapping
+from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any, TextIO
 
 import orjson
@@ -14,24 +15,39 @@ import structlog
 from core.clock import utc_now
 
 SECRET_NAMES = re.compile(r"api_?key|authorization|password|secret|token$|credential", re.IGNORECASE)
+_ABOUT: ContextVar[Mapping[str, Any]] = ContextVar("about", default={})  # noqa: B039  it is never changed
 SECRET_TEXTS = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@|\b(sk|fk|xi|AIza)[-_]?[A-Za-z0-9_-]{16,}")
 
 
-@cache
-def _is_secret(name: str) -> bool:
-    return SECRET_NAMES.search(name) is not None
+@lru_cache(maxsize=1024)
+def _secrets_among(names: tuple[str, ...]) -> list[str]:
+    return [name for name in names if SECRET_NAMES.search(name)]
 
 
 def _hide_secrets(event: MutableMapping[str, Any]) -> None:
+    for name in _secrets_among(tuple(event)):
+        event[name] = "***"
     for name, value in event.items():
-        if _is_secret(name):
-            event[name] = "***"
-        elif isinstance(value, str) and (len(value) > 20 or "://" in value):
+        if isinstance(value, str) and (len(value) > 20 or "://" in value):
             event[name] = SECRET_TEXTS.sub(lambda match: f"{match[1]}***@" if match[1] else "***", value)
 
 
+class lines_about:  # noqa: N801  as a context manager
+    """Every line that is written in here says it. Cheaper than structlog's own, which goes over the whole context."""
+
+    def __init__(self, **what: Any) -> None:
+        self._what = what
+
+    def __enter__(self) -> None:
+        self._token = _ABOUT.set({**_ABOUT.get(), **self._what})
+
+    def __exit__(self, *_: object) -> None:
+        _ABOUT.reset(self._token)
+
+
 def _complete(_logger: object, level: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Who says it, how loudly and when; without secrets. One step, since every job has its lines."""
+    """Who says it, about what, how loudly and when; without secrets. One step, since every job has its lines."""
+    event = {**_ABOUT.get(), **event}
     if "logger_name" in event:
         event["logger"] = event.pop("logger_name")
     event["level"] = level
@@ -67,7 +83,7 @@ class _Writer:
 def set_up_logging(level: str = "info", form: str = "auto", *, program: str) -> None:
     """Give structlog and the standard library's loggers one form. `form`: auto, json or console."""
     console = form == "console" or (form == "auto" and sys.stderr.isatty())
-    shared: list[Any] = [structlog.contextvars.merge_contextvars, structlog.processors.format_exc_info, _complete]
+    shared: list[Any] = [structlog.processors.format_exc_info, _complete]
     rendering: list[Any] = [_shown_short, structlog.dev.ConsoleRenderer(pad_event_to=28)] if console else [_to_json]
     writer = _Writer(sys.stderr)
     structlog.configure(
@@ -89,10 +105,10 @@ def set_up_logging(level: str = "info", form: str = "auto", *, program: str) -> 
     logging.getLogger("arq").handlers.clear()
     for noisy in ("arq", "uvicorn", "httpx", "httpx2", "httpcore", "httpcore2", "openai", "google_genai", "asyncio"):
         logging.getLogger(noisy).setLevel("WARNING")
-    structlog.contextvars.bind_contextvars(program=program)
+    _ABOUT.set({**_ABOUT.get(), "program": program})
 
 
 def get_logger(name: str) -> structlog.typing.FilteringBoundLogger:
-    """A logger; bind `job_id` and `project` with structlog.contextvars or `.bind`."""
+    """A logger; bind `job_id` and `project` with `lines_about` or `.bind`."""
     logger: structlog.typing.FilteringBoundLogger = structlog.get_logger(logger_name=name)
     return logger

@@ -5,13 +5,12 @@ never texts. A process counts what it does itself; what is said of the whole fle
 """
 
 from decimal import Decimal
-from functools import cache
-from typing import Any
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
+from prometheus_client import CollectorRegistry, Gauge, ProcessCollector
 
 from core.catalog import Model, Project
 from core.result import Usage
+from core.tallies import Counter, Histogram
 
 MOST_PROJECTS = 100
 OTHER = "other"
@@ -23,7 +22,7 @@ _SIZES = (1, 2, 5, 10, 25, 50, 100, 250, 500)
 
 
 def _counter(name: str, about: str, *labels: str) -> Counter:
-    return Counter(f"factory_{name}", about, labels, registry=REGISTRY)
+    return Counter(f"factory_{name}", about, labels, REGISTRY)
 
 
 def _gauge(name: str, about: str, *labels: str) -> Gauge:
@@ -31,7 +30,7 @@ def _gauge(name: str, about: str, *labels: str) -> Gauge:
 
 
 def _histogram(name: str, about: str, buckets: tuple[float, ...], *labels: str) -> Histogram:
-    return Histogram(f"factory_{name}", about, labels, buckets=buckets, registry=REGISTRY)
+    return Histogram(f"factory_{name}", about, labels, buckets, REGISTRY)
 
 
 ProcessCollector(registry=REGISTRY)
@@ -79,18 +78,17 @@ ALERTS = _gauge("alerts_open", "What an operator must see to.", "kind")
 SERVERS = _gauge("server_up", "Did it answer this API just now?", "server")
 READ_TIME = _gauge("fleet_read_seconds", "How long the last look at Postgres and Redis took.")
 
-_child: Any = cache(lambda metric, *labels: metric.labels(*labels))
 _projects: set[str] = set()
 
 
 def count(metric: Counter, *labels: str, by: float = 1) -> None:
     """One more, or `by` more."""
-    _child(metric, *labels).inc(by)
+    metric.add(labels, by)
 
 
 def observe(metric: Histogram, value: float, *labels: str) -> None:
     """Seconds, or a size. Clocks of two machines may make a time negative: that is none."""
-    _child(metric, *labels).observe(max(0.0, value))
+    metric.observe(labels, max(0.0, value))
 
 
 def project_label(project: Project | None) -> str:

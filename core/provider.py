@@ -8,6 +8,7 @@ from uuid import UUID
 
 from core.catalog import Endpoint, Model, Voice
 from core.limits import ProviderWord
+from core.records import record
 from core.request import JobRequest
 from core.result import Usage, Word
 
@@ -77,7 +78,7 @@ class HandlerSpec:
         return self.loader.partition(":")[0]
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class ProviderCall:
     """One call to make. `base_url` is where it goes: the endpoint's, or the emulator's for a seeded one.
 

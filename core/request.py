@@ -106,7 +106,7 @@ class ResponseFormat(Shape):
 
 
 class Requirements(Shape):
-    capabilities: list[str] = []
+    capabilities: list[str] = Field(default_factory=list)
     region: Literal["eu", "us"] | None = None
     max_cost_usd: Annotated[Decimal, Field(ge=0, strict=False)] | None = None
     max_latency_ms: Annotated[int, Field(gt=0)] | None = None
@@ -140,18 +140,18 @@ class JobRequest(Shape):
     stop: Annotated[list[str], Field(min_length=1, max_length=4)] | str | None = None
     seed: int | None = None
     strict: bool = False
-    fallbacks: Annotated[list[str], Field(max_length=20)] = []
+    fallbacks: Annotated[list[str], Field(max_length=20)] = Field(default_factory=list)
     voice_policy: Literal["keep", "any"] = "keep"
     response_format: ResponseFormat | None = None
     requirements: Requirements | None = None
-    provider_options: dict[str, dict[str, Any]] = {}
+    provider_options: dict[str, dict[str, Any]] = Field(default_factory=dict)
     priority: Literal["interactive", "standard", "batch"] = "standard"
     deadline_s: Annotated[float, Field(gt=0, le=30 * 86_400)] | None = None
     run_at: Annotated[datetime, Field(strict=False)] | None = None
     cache: Literal["use", "refresh", "off"] = "use"
     key: Annotated[str, Field(pattern=KEY)] | None = None
-    after: Annotated[list[str], Field(max_length=1000)] = []
-    metadata: dict[str, Any] = {}
+    after: Annotated[list[str], Field(max_length=1000)] = Field(default_factory=list)
+    metadata: dict[str, Any] = Field(default_factory=dict)
     webhook_url: Annotated[str, Field(min_length=1, max_length=2000)] | None = None
 
     def stored(self) -> dict[str, Any]:

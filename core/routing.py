@@ -26,6 +26,7 @@ from core.filters import (
 from core.health import Health, Rest
 from core.pricing import cost_per_token
 from core.provider import HandlerSpec
+from core.records import record
 from core.request import JobRequest, Kind
 from core.strategies import Candidate, Ordering, choose_ordering, is_static, order_candidates
 
@@ -62,7 +63,7 @@ class Exclusion:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class RoutePlan:
     """Routes in the order to try them. `resting` ones would serve, but not now. `variant`: the target that was drawn
     under `weighted`."""

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from core.catalog import Alias, Model
+from core.records import record
 from core.request import JobRequest
 
 UNPRICED = Decimal("Infinity")
@@ -31,7 +32,7 @@ class Candidate:
     cost_per_token: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ordering:
     """How a request is ordered. `draw` says what stays with its target under `weighted`."""
 

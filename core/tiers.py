@@ -17,6 +17,8 @@ def options_for(request: JobRequest, provider: str, parameters: Mapping[str, Any
 
 def asked_tier(request: JobRequest, provider: str, parameters: Mapping[str, Any]) -> str | None:
     """None: the standard one. Anthropic's fast mode is asked for by `speed`, which elsewhere may be a number."""
+    if not request.provider_options and "provider_options" not in parameters:
+        return None
     options = options_for(request, provider, parameters)
     if options.get("speed") == "fast":
         return "fast"

@@ -1,12 +1,12 @@
 """The ledger: a line before each call's first byte, completed exactly once afterwards."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from core.records import record
 from sql.statements import Executor, statement
 
 
@@ -15,7 +15,7 @@ async def abandon_calls(db: Executor, job_id: UUID, before_fence: int, now: date
     await db.execute(statement("abandon_calls"), job_id, before_fence, now)
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OpenedCall:
     """A line to open. `max_cost`: the most it can cost. `asked`: how a JSON schema is asked for (`native prompt`), or
     `repair` for JSON that is asked for once more. `preferred`: the PROVIDER/MODEL that the asked name means first."""
@@ -38,7 +38,7 @@ class OpenedCall:
     preferred: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class CompletedCall:
     """The end of a line. `schema_outcome`: `valid mended invalid`, where a JSON schema was asked for and answered.
     `preferred_cost`: what the answer would have cost on the preferred model."""

@@ -1,18 +1,18 @@
 """The end of jobs, in one statement: ledger lines, the jobs, their answers for others, and what comes after them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
+from core.records import record
 from sql.calls import CompletedCall
 from sql.jobs import ReleasedJob
 from sql.statements import Executor, statement
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class EndedJob:
     """A terminal transition to make, by the holder of the fence. `dependents_error`: of the jobs that come after one
     that did not complete."""
@@ -30,7 +30,7 @@ class EndedJob:
     dependents_error: dict[str, Any] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Landing:
     """A completed job whose answer is given to all that wait for it. It is kept for `ttl_s`; None: it is that of the
     job `source`, out of the cache. `fingerprint` in hex."""
@@ -42,7 +42,7 @@ class Landing:
     source: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class JobEnd:
     """`what`: the job has `ended` as its holder said (then with what it cost), was `answered` with its answer, `failed`
     because of it, or is `queued` again."""
@@ -64,7 +64,7 @@ async def end_jobs(
     """The one terminal transition of each, after the ends of ledger lines, before the answers are given to identical
     requests, and whatever that means for other jobs. Not given back: those whose fence is no longer mine; their lines
     are completed all the same. Cost is summed from the ledger."""
-    return [JobEnd(**row) for row in await db.fetch(statement("end_jobs"), job_ids, ends, lines, landings, now)]
+    return [JobEnd(*row) for row in await db.fetch(statement("end_jobs"), job_ids, ends, lines, landings, now)]
 
 
 async def select_released(db: Executor, job_ids: list[UUID]) -> list[ReleasedJob]:

@@ -6,15 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from core.records import record
 from sql.statements import Executor, statement
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class StartedJob:
     """What a worker gets with the fence. `state` is `cancelling` when somebody asked meanwhile.
     `deadline_in_s` counts from this start, `running_for_s` from the first one, `waited_s` is how long it was due before
     this start (None after a lost worker), all by the clock of Postgres. `leads`: the fingerprint, in hex, of the
-    request whose answer this job gets for all identical ones; None where that is still to be asked."""
+    request whose answer this job gets for all identical ones; None where that is still to be asked. `request` is
+    JSON."""
 
     id: UUID
     project_id: UUID
@@ -24,7 +26,7 @@ class StartedJob:
     state: str
     kind: str
     priority: str
-    request: dict[str, Any]
+    request: str
     attempts: int
     lost_leases: int
     fence: int
@@ -131,7 +133,7 @@ async def find_sent_job(
 
 async def start_jobs(db: Executor, job_ids: list[UUID], tokens: list[int], now: datetime | None) -> list[StartedJob]:
     """Take the fences, a claim's all at once. Not given back: jobs that are over or that a later start has."""
-    return [StartedJob(**row) for row in await db.fetch(statement("start_jobs"), job_ids, tokens, now)]
+    return [StartedJob(*row) for row in await db.fetch(statement("start_jobs"), job_ids, tokens, now)]
 
 
 async def release_dependents(db: Executor, job_ids: list[UUID], now: datetime | None) -> list[UUID]:

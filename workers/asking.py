@@ -12,6 +12,7 @@ from decimal import Decimal
 from adapters.schemas import why_not_native
 from core.failover import CALLERS_FAULT
 from core.provider import ProviderError
+from core.records import record
 from core.request import JobRequest
 from core.result import SchemaMet, Usage
 from core.routing import Route
@@ -27,7 +28,7 @@ from workers.spending import Unaffordable
 REFUSED = "response_format: {model} refused the schema; it is given in the prompt"
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Way:
     """How JSON is asked for: what is sent, and what the ledger and the caller are told of it. `asked_first`: what the
     call used whose answer is repaired."""
@@ -46,7 +47,7 @@ class Missed:
     cost: Decimal | None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class OneCall:
     """The whole answer by one call, and a second where the first brought no JSON that will do."""
 

@@ -22,6 +22,7 @@ from core.logging import get_logger
 from core.mending import mend_answer
 from core.pricing import price_most, price_usage
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
+from core.records import record
 from core.request import JobRequest
 from core.result import SchemaMet, Usage
 from core.routing import Route
@@ -59,7 +60,7 @@ class Answered:
     schema: SchemaMet | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Line:
     """An open line of the ledger. `began` is a monotonic time. `preferred_price` is that of the model which the name
     asked for means first; `asked_first` the usage of the call whose answer this one repairs."""
@@ -101,7 +102,9 @@ class Line:
             cost = None if error is None or error.kind in UNCERTAIN else Decimal(0)
         outcome = error.kind.value if error else "ok" if answer else "unknown"
         direct = None
-        if answer is not None and error is None:
+        if answer is not None and error is None and self.preferred_price is self.price and self.asked_first is None:
+            direct = cost
+        elif answer is not None and error is None:
             elsewhere = self.preferred_price is not None and self.preferred_price.provider != self.route.model.provider
             used = replace(answer.usage, service_tier=None) if elsewhere else answer.usage
             direct = price_directly(used, self.asked_first, self.preferred_price, self.route.endpoint.region)
@@ -268,7 +271,7 @@ async def _open(
     )
     if not await services.ledger.open(opened):
         raise FenceLost
-    preferred_price = catalog.price_at(preferred, started) if preferred else None
+    preferred_price = price if preferred is route.model else catalog.price_at(preferred, started) if preferred else None
     ledger, project = services.ledger, catalog.projects.get(job.project_id)
     return Line(ledger, call_id, project, route, price, preferred_price, asked_first, began)
 

@@ -9,8 +9,9 @@ import contextlib
 import inspect
 import random
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -209,8 +210,8 @@ class LeasedWorker(Worker):
             await services.queue.acknowledge(dropped)
 
     def _run(self, job: StartedJob) -> None:
-        services = self._services
-        if (older := self.tasks.get(str(job.id))) is not None:
+        services, name = self._services, str(job.id)
+        if (older := self.tasks.get(name)) is not None:
             older.cancel()
         project = services.catalog.current.projects.get(job.project_id)
         services.leases.hold(
@@ -226,9 +227,9 @@ class LeasedWorker(Worker):
                 job.fence,
             )
         )
-        task = self.loop.create_task(self._run_to_the_end(job), name=f"job {job.id}")
-        self.tasks[str(job.id)], self._tokens[str(job.id)] = task, job.fence
-        task.add_done_callback(lambda done: self._done(str(job.id), done))
+        task = self.loop.create_task(self._run_to_the_end(job), name=name)
+        self.tasks[name], self._tokens[name] = task, job.fence
+        task.add_done_callback(partial(self._done, name))
 
     def _done(self, job_id: str, task: "asyncio.Task[Any]") -> None:
         if self.tasks.get(job_id) is task:
@@ -239,7 +240,7 @@ class LeasedWorker(Worker):
         """The function, and what the queue must know of it. Nothing leaves this but the end of the process."""
         held, services = Held(job.id, job.fence), self._services
         try:
-            ending = await self._call_function(job)
+            ending = await self._story_of(job)
         except asyncio.CancelledError:
             ending = Back()  # put back in Postgres already, if it was ours
         except Exception:
@@ -247,30 +248,33 @@ class LeasedWorker(Worker):
             self.jobs_failed += 1
             ending = Back(2.0)
         services.leases.drop(job.id, job.fence)
+        if isinstance(ending, Over):
+            self.jobs_complete += 1
+            services.acknowledged.put(held)
+            return
+        self.jobs_retried += 1
         try:
-            match ending:
-                case Over():
-                    await services.acknowledged.add(held)
-                case Back(delay_s=delay_s):
-                    self.jobs_retried += 1
-                    await services.queue.release([held], delay_s)
+            await services.queue.release([held], ending.delay_s)
         except (RedisError, OSError) as error:
             log.info("the queue learns of it later", job_id=str(job.id), error=type(error).__name__)
 
-    async def _call_function(self, job: StartedJob) -> Ending:
+    def _story_of(self, job: StartedJob) -> Awaitable[Ending]:
         function = self.functions.get(job.kind)
         if not isinstance(function, Function):
             log.warning("this version cannot run it", job_id=str(job.id), kind=job.kind)
-            return await self._put_back(job, _UNKNOWN_KIND_DELAY_S)
+            return self._put_back(job, _UNKNOWN_KIND_DELAY_S)
         ctx = {**self.ctx, "job_id": str(job.id), "job_try": job.attempts, "enqueue_time": job.created_at}
+        story: Awaitable[Ending] = function.coroutine(ctx, job)
+        hooked = self.on_job_start or self.on_job_end or self.after_job_end
+        return self._between_hooks(ctx, story) if hooked else story
+
+    async def _between_hooks(self, ctx: dict[str, Any], story: Awaitable[Ending]) -> Ending:
         if self.on_job_start:
             await self.on_job_start(ctx)
-        ending: Ending = await function.coroutine(ctx, job)
-        if self.on_job_end:
-            await self.on_job_end(ctx)
-        self.jobs_complete += isinstance(ending, Over)
-        if self.after_job_end:
-            await self.after_job_end(ctx)
+        ending = await story
+        for hook in (self.on_job_end, self.after_job_end):
+            if hook:
+                await hook(ctx)
         return ending
 
     async def _put_back(self, job: StartedJob, delay_s: float) -> Ending:

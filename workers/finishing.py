@@ -1,7 +1,7 @@
 """The end of jobs, many in one statement: ledger lines, results, jobs that waited for them, and then the hints."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import asyncio
+from collections.abc import Callable, Sequence
 from uuid import UUID
 
 from redis.exceptions import RedisError
@@ -10,6 +10,7 @@ from broker.queue import JobQueue
 from broker.wakeups import Wakeups
 from core.batcher import Batcher
 from core.logging import get_logger
+from core.records import record
 from sql.calls import CompletedCall
 from sql.ends import EndedJob, JobEnd, Landing, end_jobs, select_released
 from sql.following import CatalogFollower
@@ -18,13 +19,14 @@ from sql.pool import Database
 from workers.recovering import ticket_of
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Ended:
     """`line`: the end of its last call, if that is still to be written. `landing`: its answer is given to identical
-    requests."""
+    requests. `then`: is told what `finish` gives."""
 
     job: EndedJob
     project_id: UUID
+    then: Callable[[JobEnd | None], None]
     line: CompletedCall | None = None
     landing: Landing | None = None
 
@@ -39,9 +41,10 @@ class Finisher:
         self._catalog = catalog
         self._batcher: Batcher[Ended, JobEnd | None] = Batcher(self._finish, is_about_one=is_about_one, name="finish")
 
-    async def finish(self, ended: Ended) -> JobEnd | None:
-        """None when the fence is no longer mine. Waits for Postgres while it is away."""
-        return await self._batcher.add(ended)
+    def finish(self, ended: Ended) -> "asyncio.Future[JobEnd | None]":
+        """None when the fence is no longer mine. Waits for Postgres while it is away. What was given here is written,
+        whatever becomes of who gave it."""
+        return self._batcher.put(ended)
 
     async def drain(self) -> None:
         """Every end that was given is recorded and told."""
@@ -62,7 +65,10 @@ class Finisher:
             await self._put_in_line(queued)
         told = {one for end in ends if end.what != "queued" for one in (end.id, end.batch_id) if one}
         await self._wakeups.publish(*told, *{one.project_id for one in group})
-        return [ended.get(one.job.id) for one in group]
+        answers = [ended.get(one.job.id) for one in group]
+        for one, answer in zip(group, answers, strict=True):
+            one.then(answer)
+        return answers
 
     async def _put_in_line(self, queued: list[UUID]) -> None:
         released = await patiently(select_released, self._database, queued)

@@ -7,9 +7,11 @@ asks again. Nothing is held while waiting.
 import asyncio
 import contextlib
 import random
+import secrets
 import time
 from collections import defaultdict
 from datetime import timedelta
+from itertools import count
 from uuid import UUID
 
 from arq.connections import ArqRedis
@@ -22,7 +24,6 @@ from core.catalog import Catalog
 from core.ceilings import scopes_of
 from core.clock import utc_now
 from core.health import Rest
-from core.ids import new_id
 from core.limits import Limits, ProviderWord, Refused, Scope, Taken, tokens_asked
 from core.provider import ErrorKind, ProviderAnswer, ProviderError
 from core.request import JobRequest
@@ -58,6 +59,8 @@ class ProviderLimits:
 
     def __init__(self, redis: ArqRedis, limiter: Limiter, leases: LeaseKeeper, catalog: CatalogFollower) -> None:
         self._limiter = limiter
+        self._name = secrets.token_hex(8)
+        self._calls = count()
         self._leases = leases
         self._catalog = catalog
         self._news = Wakeups(redis, FREED)
@@ -105,7 +108,9 @@ class ProviderLimits:
             await self._limiter.settle(str(job.id), usage.total_tokens)
 
     async def _try(self, route: Route, request: JobRequest, *, pace: bool) -> Taken | Refused:
-        asking = self._limiter.take(str(new_id()), self._scopes(route), tokens=tokens_asked(request), pace=pace)
+        asking = self._limiter.take(
+            f"{self._name}.{next(self._calls)}", self._scopes(route), tokens=tokens_asked(request), pace=pace
+        )
         try:
             return await asyncio.shield(asking)
         except asyncio.CancelledError:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from adapters.splitting import SpokenPart
 from core.fingerprint import CacheUse
+from core.records import record
 from core.request import JobRequest
 from core.routing import Route
 from sql.calls import CompletedCall
@@ -31,7 +32,7 @@ class JobRun:
         self.owed = line
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Done:
     """An answer that is what was asked for."""
 

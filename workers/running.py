@@ -1,8 +1,6 @@
 """The jobs that this process runs right now, and who asked to stop them."""
 
 import asyncio
-import contextlib
-from collections.abc import Iterator
 from uuid import UUID
 
 
@@ -13,17 +11,15 @@ class RunningJobs:
         self._tasks: dict[str, asyncio.Task[object]] = {}
         self._cancelled: set[str] = set()
 
-    @contextlib.contextmanager
-    def running(self, job_id: UUID) -> Iterator[None]:
-        """Around the work of the current task."""
+    def begin(self, job_id: UUID) -> None:
+        """The current task works on it, until its `end`."""
         task = asyncio.current_task()
         assert task is not None
         self._tasks[str(job_id)] = task
-        try:
-            yield
-        finally:
-            self._tasks.pop(str(job_id), None)
-            self._cancelled.discard(str(job_id))
+
+    def end(self, job_id: UUID) -> None:
+        self._tasks.pop(str(job_id), None)
+        self._cancelled.discard(str(job_id))
 
     def cancel(self, job_id: str) -> None:
         """Somebody wants this job stopped."""

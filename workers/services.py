@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from arq.connections import ArqRedis
+from redis.exceptions import RedisError
 
 from adapters.outbound import Outbound
 from adapters.pool import ProviderPool
@@ -77,7 +78,7 @@ class WorkerServices:
     pools: Sequence[str]
     leases: LeaseKeeper
     limits: ProviderLimits
-    acknowledged: Batcher[Held, int]
+    acknowledged: Batcher[Held, None]
     ledger: Ledger
     finisher: Finisher
     flights: Flights
@@ -167,7 +168,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         await meter.start()
         stack.push_async_callback(meter.stop)
         ledger, finisher = Ledger(database), Finisher(database, queue, wakeups, catalog)
-        acknowledged: Batcher[Held, int] = Batcher(
+        acknowledged: Batcher[Held, None] = Batcher(
             _acknowledger(queue), is_about_one=lambda _error: False, name="acknowledge"
         )
         for unfinished in (acknowledged.drain, finisher.drain, ledger.drain):
@@ -235,9 +236,14 @@ async def _start_webhooks(stack: AsyncExitStack, settings: Settings, database: D
         stack.push_async_callback(duty.stop)
 
 
-def _acknowledger(queue: JobQueue) -> Callable[[Sequence[Held]], Awaitable[list[int]]]:
-    async def acknowledge(group: Sequence[Held]) -> list[int]:
-        gone = await queue.acknowledge(group)
-        return [gone] * len(group)
+def _acknowledger(queue: JobQueue) -> Callable[[Sequence[Held]], Awaitable[list[None]]]:
+    """Nobody waits for it."""
+
+    async def acknowledge(group: Sequence[Held]) -> list[None]:
+        try:
+            await queue.acknowledge(group)
+        except (RedisError, OSError) as error:
+            get_logger(__name__).info("the queue learns of it later", jobs=len(group), error=type(error).__name__)
+        return [None] * len(group)
 
     return acknowledge

@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -11,9 +12,9 @@ from core.clock import utc_now
 from core.failover import Fail, RetryAt
 from core.logging import get_logger
 from core.request import Kind
-from core.result import JobError, Result
+from core.result import JobError, Result, Usage
 from sql.cache import CachedAnswer
-from sql.ends import EndedJob, Landing
+from sql.ends import EndedJob, JobEnd, Landing
 from sql.jobs import StartedJob, requeue_job
 from sql.patience import patiently
 from workers.endings import Back, Ending, Over
@@ -129,9 +130,8 @@ async def _finish(
         cached=result.cached if result else False,
         dependents_error=_error_of_dependents(job, state) if job.batch_id is not None and result is None else None,
     )
-    await services.limits.settle_job(job, result.usage if result else None)
     landing = Landing(job.id, job.project_id, use.fingerprint.hex(), use.ttl_s) if result and use else None
-    return await _record(services, run, ended, landing)
+    return await _record(services, run, ended, landing, result.usage if result else None)
 
 
 def _error_of_dependents(job: StartedJob, state: str) -> dict[str, Any]:
@@ -157,22 +157,35 @@ async def _finish_known(services: WorkerServices, run: JobRun, known: Known) -> 
     return await _record(services, run, ended, landing)
 
 
-async def _record(services: WorkerServices, run: JobRun, ended: EndedJob, landing: Landing | None) -> Ending:
-    """Together with what else ends now; then those who wait are told."""
-    job = run.job
+async def _record(
+    services: WorkerServices, run: JobRun, ended: EndedJob, landing: Landing | None, usage: Usage | None = None
+) -> Ending:
+    """Together with what else ends now; then those who wait are told. Once it was given to the finisher it is done,
+    also where nobody waits for it any more."""
+    then = partial(_tell, services, run, ended)
+    recording = services.finisher.finish(Ended(ended, run.job.project_id, then, run.owed, landing))
     with services.tracing.step("record") as span:
         span.set(factory__outcome=ended.state)
         try:
-            recorded = await services.finisher.finish(Ended(ended, job.project_id, run.owed, landing))
-        except BaseException:
+            await services.limits.settle_job(run.job, usage)
+            await recording
+        except Exception:
             await pay(services, run)
             raise
+    return Over()
+
+
+def _tell(services: WorkerServices, run: JobRun, ended: EndedJob, recorded: JobEnd | None) -> None:
+    """The metrics and the log."""
+    job = run.job
+    catalog = services.catalog.current
+    about = {"job_id": str(job.id), "project": catalog.name_of(job.project_id)}
     if recorded is None:
         metrics.count(metrics.FENCED_OUT)
-        log.warning("fenced out", state=ended.state)
-        return Over()
+        log.warning("fenced out", state=ended.state, **about)
+        return
     metrics.count_end(
-        services.catalog.current.projects.get(job.project_id),
+        catalog.projects.get(job.project_id),
         job.kind,
         ended.state,
         ended.error["kind"] if ended.error else None,
@@ -188,5 +201,5 @@ async def _record(services: WorkerServices, run: JobRun, ended: EndedJob, landin
         error=ended.error["kind"] if ended.error else None,
         cost_usd=str(recorded.cost) if recorded.cost is not None else None,
         cached=ended.cached,
+        **about,
     )
-    return Over()

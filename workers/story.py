@@ -4,7 +4,6 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-import structlog
 from redis.exceptions import RedisError
 
 from core import metrics
@@ -13,10 +12,9 @@ from core.clock import utc_now
 from core.errors import FactoryError
 from core.failover import Fail, RetryAt
 from core.fingerprint import cache_use
-from core.jsonio import dump_json
-from core.logging import get_logger
+from core.logging import get_logger, lines_about
 from core.request import JobRequest
-from core.result import JobError
+from core.result import JobError, Result
 from core.templates import TemplateFault, fill_templates, find_references
 from sql.alerts import raise_alert
 from sql.cache import read_answer
@@ -43,7 +41,7 @@ async def run_job(ctx: dict[str, Any], job: StartedJob) -> Ending:
     if job.waited_s is not None:
         metrics.observe(metrics.PICKUP, job.waited_s, job.kind)
     traced = services.tracing.job(job.kind, job.traceparent, job.id, project, job.attempts)
-    with structlog.contextvars.bound_contextvars(job_id=str(job.id), project=project), traced:
+    with lines_about(job_id=str(job.id), project=project), traced:
         deadline = utc_now() + timedelta(seconds=job.deadline_in_s) if job.deadline_in_s is not None else None
         run = JobRun(job, deadline)
         try:
@@ -60,7 +58,8 @@ async def run_job(ctx: dict[str, Any], job: StartedJob) -> Ending:
         except Exception as error:  # noqa: BLE001  whatever it is, the caller learns of it
             get_logger(__name__).exception("a fault of ours")
             outcome = Fail(_our_fault(error))
-        return await asyncio.shield(settle(services, run, outcome))
+        settling = settle(services, run, outcome)
+        return await (settling if isinstance(outcome, Result) else asyncio.shield(settling))
 
 
 async def _work(services: WorkerServices, run: JobRun) -> Settled:
@@ -74,16 +73,15 @@ async def _work(services: WorkerServices, run: JobRun) -> Settled:
         return EXPIRED
     attempt_end = now + timedelta(seconds=services.settings.job_timeout_s)
     until = min(attempt_end, run.deadline) if run.deadline else attempt_end
+    services.running.begin(job.id)
     try:
-        with services.running.running(job.id):
-            try:
-                return await _answer(services, run, until)
-            except asyncio.CancelledError:
-                task = asyncio.current_task()
-                if services.running.was_cancelled(job.id) and task is not None:
-                    task.uncancel()
-                    return CANCELLED
-                raise
+        return await _answer(services, run, until)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if services.running.was_cancelled(job.id) and task is not None:
+            task.uncancel()
+            return CANCELLED
+        raise
     except FenceLost:
         return CANCELLED
     except TemplateFault as fault:
@@ -94,6 +92,8 @@ async def _work(services: WorkerServices, run: JobRun) -> Settled:
         return RetryAt(utc_now() + timedelta(seconds=AWAY_S))
     except FactoryError as error:
         return Fail(JobError(error.code, error.message))
+    finally:
+        services.running.end(job.id)
 
 
 async def _give_up(services: WorkerServices, job: StartedJob) -> Fail:
@@ -121,7 +121,7 @@ async def _answer(services: WorkerServices, run: JobRun, until: datetime) -> Set
 
 async def _read_request(services: WorkerServices, job: StartedJob) -> JobRequest:
     """As the provider is to get it: what refers to the answers of other jobs is filled in. Raises TemplateFault."""
-    request = JobRequest.model_validate_json(dump_json(job.request))
+    request = JobRequest.model_validate_json(job.request)
     if not job.after or not find_references(request):
         return request
     return fill_templates(request, await select_ancestor_results(services.database, job.after))

@@ -4,11 +4,11 @@ problem document and in every log line of the request."""
 import re
 from contextvars import ContextVar
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from core.ids import new_id
+from core.logging import lines_about
 
 SANE = re.compile(r"[A-Za-z0-9._:/+=@-]{1,128}")
 REQUEST_ID: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -35,7 +35,7 @@ class RequestIds:
         scope.setdefault("state", {})["request_id"] = request_id  # for what is answered outside, a fault of ours
         token = REQUEST_ID.set(request_id)
         try:
-            with structlog.contextvars.bound_contextvars(request_id=request_id):
+            with lines_about(request_id=request_id):
                 await self._app(scope, receive, send_with_id)
         finally:
             REQUEST_ID.reset(token)

@@ -30,8 +30,8 @@ WITH claimed AS (
     RETURNING job_id
 )
 SELECT
-    started.id, started.project_id, batch_id, key, after, state, kind, priority, request, attempts, lost_leases, fence,
-    created_at, traceparent, deadline_in_s, running_for_s, waited_s,
+    started.id, started.project_id, batch_id, key, after, state, kind, priority, request::text, attempts, lost_leases,
+    fence, created_at, deadline_in_s, running_for_s, waited_s, traceparent,
     EXISTS (
         SELECT FROM factory.batches AS batch WHERE batch.id = batch_id AND batch.max_cost_usd IS NOT NULL
     ) AS batch_has_ceiling,

@@ -7,7 +7,7 @@ from unittest.mock import Mock
 import pytest
 import structlog
 
-from core.logging import get_logger, set_up_logging
+from core.logging import get_logger, lines_about, set_up_logging
 
 
 @pytest.fixture
@@ -19,11 +19,10 @@ def written(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     yield stream
     logging.getLogger().handlers[:], logging.getLogger().level = handlers, level
     structlog.reset_defaults()
-    structlog.contextvars.clear_contextvars()
 
 
 def test_a_line_is_json_with_what_is_bound(written: io.StringIO) -> None:
-    with structlog.contextvars.bound_contextvars(job_id="j1", project="nicestory"):
+    with lines_about(job_id="j1", project="nicestory"):
         get_logger("x").info("call", cost_usd="0.1")
     line = json.loads(written.getvalue())
     assert {"job_id": "j1", "project": "nicestory", "event": "call", "program": "test"}.items() <= line.items()

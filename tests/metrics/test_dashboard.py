@@ -5,8 +5,10 @@ import re
 from pathlib import Path
 
 import pytest
+from prometheus_client import Gauge
 
 from core.metrics import REGISTRY
+from core.tallies import Counter, Histogram
 
 DASHBOARD = Path(__file__).parents[2] / "deploy/grafana/ai-provider-factory.json"
 DOCS = Path(__file__).parents[2] / "docs/metrics.md"
@@ -16,8 +18,13 @@ PLACED = frozenset({"le", "instance", "job"})
 
 
 def declared() -> dict[str, frozenset[str]]:
-    """Labels by the name of the series. The library tells of labels only where something was counted."""
-    labels = {one._name: one._labelnames for one in REGISTRY._collector_to_names if hasattr(one, "_labelnames")}  # type: ignore[attr-defined]
+    """Labels by the name of the series. What was not counted yet tells of none."""
+    labels: dict[str, tuple[str, ...]] = {}
+    for one in REGISTRY._collector_to_names:
+        if isinstance(one, Counter | Histogram):
+            labels[one.name] = one.labels
+        elif isinstance(one, Gauge):
+            labels[one._name] = one._labelnames
     return {
         metric.name + suffix: frozenset(labels.get(metric.name, ()))
         for metric in REGISTRY.collect()
