@@ -5,6 +5,7 @@ No span holds a prompt, an answer, or what a provider wrote.
 """
 
 from contextlib import AbstractContextManager, nullcontext
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -95,9 +96,16 @@ def open_tracing(settings: Settings, program: str) -> Tracing:
     return open_otel(program)
 
 
+@lru_cache(maxsize=256)
+def _address(base_url: str) -> tuple[str | None, int]:
+    address = urlsplit(base_url)
+    return address.hostname, address.port or (443 if address.scheme == "https" else 80)
+
+
 def call_attributes(call: ProviderCall) -> dict[str, Any]:
     """As OpenTelemetry's conventions for generative AI name them; what is not known is None."""
-    request, address = call.request, urlsplit(call.base_url)
+    request = call.request
+    host, port = _address(call.base_url)
     wanted: str = {Kind.speech: "speech", Kind.text: "json" if request.wants_json else "text"}.get(request.kind, "")
     return {
         "gen_ai.operation.name": OPERATIONS[request.kind],
@@ -108,8 +116,8 @@ def call_attributes(call: ProviderCall) -> dict[str, Any]:
         "gen_ai.request.top_p": request.top_p,
         "gen_ai.request.seed": request.seed,
         "gen_ai.output.type": wanted or None,
-        "server.address": address.hostname,
-        "server.port": address.port or (443 if address.scheme == "https" else 80),
+        "server.address": host,
+        "server.port": port,
         "factory.call.id": str(call.call_id),
     }
 
@@ -119,7 +127,7 @@ def answer_attributes(answer: ProviderAnswer) -> dict[str, Any]:
     return {
         "gen_ai.response.model": answer.model,
         "gen_ai.response.id": answer.request_id,
-        "gen_ai.response.finish_reasons": [answer.finish_reason],
+        "gen_ai.response.finish_reasons": (answer.finish_reason,),
         **usage_attributes(answer.usage),
     }
 

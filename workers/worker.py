@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 import time
 from typing import Any
 
@@ -74,6 +75,13 @@ def worker_options(settings: Settings) -> dict[str, Any]:
     }
 
 
+def may_pass(error: BaseException) -> bool:
+    """Is it a server that is full or away? A host that nobody knows is a mistake, unless it could not be asked for."""
+    if isinstance(error, socket.gaierror):
+        return error.errno == socket.EAI_AGAIN
+    return isinstance(error, _PASSING)
+
+
 async def _open_patiently(stack: contextlib.AsyncExitStack, settings: Settings, redis: ArqRedis) -> WorkerServices:
     """A server that is full, slow or restarting is waited for: to end and be started again would take more of what
     there is too little of. Raises what is wrong with the configuration at once."""
@@ -83,7 +91,7 @@ async def _open_patiently(stack: contextlib.AsyncExitStack, settings: Settings, 
             return await stack.enter_async_context(open_worker_services(settings, redis))
         except (ConfigurationError, *_PASSING) as error:
             cause = error.__cause__ if isinstance(error, ConfigurationError) else error
-            if not isinstance(cause, _PASSING) or time.monotonic() > until:
+            if cause is None or not may_pass(cause) or time.monotonic() > until:
                 raise
             log.warning("waiting for a server", error=f"{type(error).__name__}: {error}"[:300])
         await asyncio.sleep(PAUSE_S)

@@ -23,6 +23,8 @@ BENCHES = {
     "submits": "tests.bench.submits",
     "generate": "tests.bench.generate",
     "autoscale": "tests.bench.autoscale",
+    "metrics": "tests.bench.metrics",
+    "tracing": "tests.bench.tracing",
     "drain": "tests.bench.drain",
     "calls": "tests.bench.calls",
     "hold": "tests.bench.hold",

@@ -6,6 +6,7 @@ first start to the last end in Postgres. Beside it a plain arq worker with a fun
 
 import asyncio
 import pstats
+from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -49,10 +50,17 @@ def run(effort: Effort) -> Measured:
 
 
 async def drain(
-    house: House, jobs: int, slots: int, *, workers: int = 1, model: str = "bench/noop", profile: Path | None = None
+    house: House,
+    jobs: int,
+    slots: int,
+    *,
+    workers: int = 1,
+    model: str = "bench/noop",
+    profile: Path | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> dict[str, float]:
     """Lay a backlog while the workers stand paused, let them go, and see what that took. CPU in ms a job."""
-    async with house.working(workers, slots, profile=profile):
+    async with house.working(workers, slots, profile=profile, more=more):
         await house.until_over(await house.lay(2 * slots * workers, model=model))
         await house.pause(True)
         laid = await house.lay(jobs, model=model)

@@ -5,7 +5,7 @@ import asyncio
 import subprocess
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,13 +146,16 @@ class House:
         await self.database.execute("CHECKPOINT")
 
     @asynccontextmanager
-    async def working(self, count: int, slots: int, *, profile: Path | None = None) -> AsyncIterator[None]:
-        """So many workers, each a process that is ready; the first leaves a profile at its end."""
+    async def working(
+        self, count: int, slots: int, *, profile: Path | None = None, more: Mapping[str, str] | None = None
+    ) -> AsyncIterator[None]:
+        """So many workers, each a process that is ready; the first leaves a profile at its end. `more`: environment."""
         environment = child_environment(
             FACTORY_DATABASE_URL=self.settings.database_url or "",
             FACTORY_REDIS_URL=self.settings.redis_url or "",
             FACTORY_HOME=str(self.settings.home),
             FACTORY_WORKER_SLOTS=str(slots),
+            **(more or {}),
         )
         first = environment | {"BENCH_PROFILE": str(profile or "")}
         with self.log.open("ab") as log:

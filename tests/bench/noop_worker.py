@@ -1,6 +1,7 @@
 """The worker of production, as a program, with one handler more: it answers at once and calls nobody.
 
-BENCH_PROFILE names a file where it leaves what cProfile saw of its main thread.
+BENCH_PROFILE names a file where it leaves what cProfile saw of its main thread. BENCH_WITHOUT names a package that is not
+to be found.
 """
 
 import cProfile
@@ -21,6 +22,8 @@ async def answer(_pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
 
 def main() -> int:
     HANDLERS[ANSWER.name] = ANSWER
+    if missing := os.environ.get("BENCH_WITHOUT"):
+        sys.modules[missing] = None  # type: ignore[assignment]
     from workers.__main__ import main as work
 
     place = os.environ.get("BENCH_PROFILE")

@@ -102,7 +102,7 @@ async def test_a_wrong_key_opens_nothing_and_signing_out_ends_it(factory: Factor
         assert not await page.run("document.cookie")
         assert await page.run("fetch('/dashboard/api/names').then((answer) => answer.status)") == 401
         await sign_in(page, await factory.operator_key())
-        await page.sees("Overview")
+        await page.until("document.querySelector('main h1')?.innerText === 'Overview'")
         assert await page.run("document.cookie") == ""  # no script can read it
         await page.run("[...document.querySelectorAll('button')].find((one) => one.innerText === 'Sign out').click()")
         await page.until("document.querySelector('#key')")

@@ -27,8 +27,12 @@ export function show(root, {id}) {
 
 function draw(place, batch) {
   const scrolled = place.querySelector('.graph')?.scrollLeft ?? 0;
-  const picture = batch.nodes.some((one) => one.after.length) ? h('div.scroll.graph', {tabIndex: 0},
-    graph(batch.nodes)) : mosaic(batch.nodes);
+  const asked = new Set(batch.nodes.flatMap((one) => one.after));
+  const tied = batch.nodes.filter((one) => one.after.length || asked.has(one.id));
+  const alone = batch.nodes.filter((one) => !one.after.length && !asked.has(one.id));
+  const picture = [tied.length > 0 && h('div.scroll.graph', {tabIndex: 0}, graph(tied)),
+    tied.length > 0 && alone.length > 0 && h('p.said-by', {}, 'After nothing, and nothing after them:'),
+    alone.length > 0 && mosaic(alone)];
   place.replaceChildren(h('div', {},
     h('div.page-head', {}, h('a', {href: '#/batches'}, '‹ Batches'), h('h1', {}, batch.name ?? 'Batch'),
       badge(batch.status), h('p.mono', {}, batch.id)),

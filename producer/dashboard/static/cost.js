@@ -48,16 +48,16 @@ function table(title, groups, nameOf) {
   }
   const rows = [...by].sort((a, b) => b[1].cost - a[1].cost || b[1].calls - a[1].calls);
   const most = Math.max(1e-12, ...rows.map(([, one]) => one.cost));
-  return h('section.card', {}, h('header.card-head', {}, h('h2', {}, title)), h('div.scroll', {}, h('table', {},
+  return h('section.card', {}, h('header.card-head', {}, h('h2', {}, title)), h('div.scroll', {}, h('table.stack', {},
     h('thead', {},
       h('tr', {}, h('th', {scope: 'col'}, 'Name'), h('th', {scope: 'col'}, ''),
         ['Cost', 'Calls', 'Failed', 'Tokens', 'Characters', 'From the cache',
           'Saved'].map((name) => h('th.num', {scope: 'col'}, name)))),
     h('tbody', {}, rows.map(([name, one]) => h('tr', {},
-      h('td', {}, name),
-      h('td', {style: {width: '22%', 'min-width': '80px'}}, meter([['running', one.cost, 'USD']], most)),
+      h('td.break', {}, name),
+      h('td.whole.low', {style: {width: '22%', 'min-width': '80px'}}, meter([['running', one.cost, 'USD']], most)),
       h('td.num', {}, h('strong', {}, aligned(one.cost, 4), one.unknown > 0 && ' and more')),
       [one.calls, one.failed, one.tokens, one.characters,
-        one.hits].map((value) => h('td.num', {}, value ? count(value) : '–')),
-      h('td.num', {}, one.saved ? aligned(one.saved, 4) : '–')))))));
+        one.hits].map((value) => h('td.num.less', {}, value ? count(value) : '–')),
+      h('td.num.less', {}, one.saved ? aligned(one.saved, 4) : '–')))))));
 }

@@ -54,10 +54,10 @@ function draw(plan) {
     plan.exclusions.length > 0 && h('section.card', {},
       h('header.card-head', {}, h('h2', {}, 'No route for this request')),
       h('div.scroll', {},
-        h('table', {}, head(['Model', 'Reason', 'Endpoint']),
+        h('table.stack', {}, head(['Model', 'Reason', 'Endpoint']),
           h('tbody', {},
-            plan.exclusions.map((one) => h('tr', {}, h('td.nowrap', {}, one.model), h('td', {}, one.reason),
-              h('td.mono.muted', {}, one.endpoint ?? ''))))))))];
+            plan.exclusions.map((one) => h('tr', {}, h('td.whole.nowrap', {}, one.model), h('td.whole.left', {}, one.reason),
+              h('td.whole.mono.muted.break', {}, one.endpoint ?? ''))))))))];
 }
 
 function line(sign, state, route, more) {

@@ -52,7 +52,7 @@ function addresses(endpoints) {
   }
   return [...by.values()].map((all) => h('div.stackrow', {},
     h('div.row', {}, h('span.mono.break', {}, all[0].base_url), h('span.end.tag', {}, all[0].region)),
-    h('span.muted', {}, [...new Set(all.map((one) => words(one.handler.split('.').at(-1))))].join(', ')),
+    h('span.muted', {}, [...new Set(all.map((one) => words(one.handler.split('.').at(-1))))].sort().join(', ')),
     [...new Set(all.map((one) => one.lacks).filter(Boolean))].map((lacks) => h('span.badge.off', {}, lacks)),
     all[0].rest && rest(all[0].rest)));
 }
