@@ -10,15 +10,13 @@ from core.metrics import BATCHES, observe
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
-_CROWD = 50
 
 
 class Batcher(Generic[Item, Answer]):
     """`write` takes some items and gives an answer for each, or raises for all of them.
 
-    Nobody waits for others to come: a lone item is written at once. A further write begins beside the first only for a
-    crowd, since many small ones cost more than they bring forward. The bound on delay is the duration of the writes
-    under way, the bound on size is `most`. When `is_about_one` says that an error is some item's own fault, the
+    Nobody waits for others to come: a lone item is written at once. The bound on delay is the duration of the
+    writes under way, the bound on size is `most`. When `is_about_one` says that an error is some item's own fault, the
     group is split until that item stands alone with its error and the others are written. `name`: in the metrics.
     """
 
@@ -58,8 +56,7 @@ class Batcher(Generic[Item, Answer]):
                     await asyncio.wait(self._writing)
 
     def _begin(self) -> None:
-        enough = _CROWD if self._writing else 1
-        if len(self._waiting) >= enough and len(self._writing) < self._at_once:
+        if self._waiting and len(self._writing) < self._at_once:
             task = asyncio.get_running_loop().create_task(self._write_some())
             self._writing.add(task)
             task.add_done_callback(self._end)
