@@ -9,12 +9,13 @@ from core.errors import NotFound
 from core.presenting import TERMINAL, present_batch, present_job
 from producer.composition import Services
 from producer.expecting import expect
-from producer.submit import Caller
+from producer.submit import Accepted, Caller
 from sql.batches import read_batch
 from sql.calls import select_calls
 from sql.reading import read_job
 
 LOOK_AGAIN_S = 1.0
+FIRST_LOOK_S = 0.05
 
 
 async def read_job_with_calls(
@@ -49,6 +50,14 @@ async def _present(
 ) -> dict[str, Any]:
     position, eta_s = await expect(services, caller, row) if row["state"] == "queued" else (None, None)
     return present_job(row, calls, caller.project, position=position, eta_s=eta_s)
+
+
+async def wait_for_answer(services: Services, caller: Caller, accepted: Accepted, wait_s: float) -> dict[str, Any]:
+    """As `wait_for_row`, of a job that was accepted just now: of a new one there is nothing to read yet."""
+    if accepted.is_new and wait_s > 0:
+        with services.wakeups.waiting_for(accepted.id) as changed:
+            await _changed_within(changed, min(wait_s, FIRST_LOOK_S))
+    return await wait_for_row(services, caller, accepted.id, wait_s)
 
 
 async def wait_for_row(services: Services, caller: Caller, job_id: UUID, wait_s: float) -> dict[str, Any]:

@@ -64,6 +64,14 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
+class Accepted:
+    """A job. `is_new`: it was made just now and is in line, so nothing has happened to it yet."""
+
+    id: UUID
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Submission:
     """A row to be made, and the idempotency key that it came with."""
 
@@ -107,19 +115,23 @@ class Submitter:
         self._allowed = allowed
         self._emulated = emulated
         self._tracing = tracing
-        self._batcher: Batcher[_Submission, UUID | FactoryError] = Batcher(
+        self._batcher: Batcher[_Submission, Accepted | FactoryError] = Batcher(
             self._submit_group, is_about_one=is_about_one, name="submit"
         )
 
-    async def submit(
+    async def submit(self, caller: Caller, request: JobRequest, idempotency: Idempotency | None = None) -> UUID:
+        """The id of the job that `accept` gives."""
+        return (await self.accept(caller, request, idempotency)).id
+
+    async def accept(
         self,
         caller: Caller,
         request: JobRequest,
         idempotency: Idempotency | None = None,
         sent_hash: bytes | None = None,
-    ) -> UUID:
-        """One job; the id of the earlier one when the idempotency key was used with the same body. `sent_hash`: by
-        which a client's retry that has no such key finds it."""
+    ) -> Accepted:
+        """One job; the earlier one when the idempotency key was used with the same body. `sent_hash`: by which a
+        client's retry that has no such key finds it."""
         now = utc_now()
         if request.after:
             raise RequestRefused.of([Problem("goes with a batch: a single job comes after nothing", "after")])
@@ -130,20 +142,20 @@ class Submitter:
         if claim is not None and self._limits.holds(caller.project_id):  # a repeat takes nothing of them
             earlier = await find_earlier(self._database, claim, now)
             if earlier is not None:
-                return earlier
+                return Accepted(earlier, is_new=False)
         await self._limits.admit(caller.project_id, {job_id: request})
-        answer = await self._add(_Submission(row, claim))
-        if answer != job_id:
+        accepted = await self._add(_Submission(row, claim))
+        if accepted.id != job_id:
             await self._limits.give_back(caller.project_id, [job_id])
-        return answer
+        return accepted
 
-    async def _add(self, submission: _Submission) -> UUID:
+    async def _add(self, submission: _Submission) -> Accepted:
         answer = await self._batcher.add(submission)
         if isinstance(answer, FactoryError):
             raise answer
         return answer
 
-    async def _submit_group(self, group: Sequence[_Submission]) -> list[UUID | FactoryError]:
+    async def _submit_group(self, group: Sequence[_Submission]) -> list[Accepted | FactoryError]:
         """Concurrent submits share the claim of their keys, a look into the cache, an INSERT and a hand-over. Who has
         no money left is refused alone."""
         claims = [one.claim for one in group if one.claim is not None]
@@ -159,8 +171,14 @@ class Submitter:
         else:
             made = await self._make(self._database, [one.row for one in group])
         await self._hand_over(made.rows, made.at)
-        refused: Mapping[Any, BudgetReached] = made.refused  # also of those who repeat the key of one that is
-        return [refused.get(answer, answer) for answer in answers.values()]
+        waiting = {row["id"] for row in made.rows}
+        return [
+            answer
+            if isinstance(answer, FactoryError)
+            # also of those who repeat the key of one that is
+            else made.refused.get(answer) or Accepted(answer, answer == job_id and answer in waiting)
+            for job_id, answer in answers.items()
+        ]
 
     async def retry(self, caller: Caller, earlier: Mapping[str, Any]) -> UUID:
         """A new job that asks the same as a job that is over (a row of `read_job`); `retry_of` names that one. Answers
@@ -170,7 +188,7 @@ class Submitter:
         row = self._row(caller, request, new_id()) | {"retry_of": earlier["id"], "after": _uuids(earlier["after"])}
         job_id: UUID = row["id"]
         await self._limits.admit(caller.project_id, {job_id: request})
-        return await self._add(_Submission(row))
+        return (await self._add(_Submission(row))).id
 
     def prepare(
         self, caller: Caller, request: JobRequest, batch_id: UUID, line: int, after: Sequence[UUID], now: datetime

@@ -16,8 +16,8 @@ from producer.api.problems import problem_of_failure
 from producer.cancelling import stop_job
 from producer.composition import Services
 from producer.deleting import delete_job
-from producer.reading import load_job, wait_for_job, wait_for_row
-from producer.submit import Caller
+from producer.reading import load_job, wait_for_answer, wait_for_job
+from producer.submit import Accepted, Caller
 from sql.calls import select_calls
 from sql.reading import has_deleted, read_job
 
@@ -40,12 +40,12 @@ def json_response(value: Any, status: int = 200, headers: dict[str, str] | None 
     return Response(dump_json(value), status, headers, media_type="application/json")
 
 
-async def _submit(request: Request, services: Services, caller: Caller) -> Any:
+async def _accept(request: Request, services: Services, caller: Caller) -> Accepted:
     body = await read_body(request, services.settings.max_body_mb, JSON_TYPES)
     parsed = read_request(body)
     if isinstance(parsed, list):
         raise RequestRefused.of(parsed)
-    return await services.submitter.submit(caller, parsed, idempotency_of(request, body))
+    return await services.submitter.accept(caller, parsed, idempotency_of(request, body))
 
 
 def refuse_deleted(made: dict[str, Any]) -> None:
@@ -59,20 +59,20 @@ def refuse_deleted(made: dict[str, Any]) -> None:
 @router.post("/v1/generate", openapi_extra=REQUEST_DOCS)
 async def generate(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
     """Submit and wait: 200 with the Result, or 202 with the Job when the wait (`Prefer: wait=N`) runs out."""
-    job_id = await _submit(request, services, caller)
-    row = await wait_for_row(services, caller, job_id, preferred_wait_s(request, GENERATE_WAIT_S))
+    accepted = await _accept(request, services, caller)
+    row = await wait_for_answer(services, caller, accepted, preferred_wait_s(request, GENERATE_WAIT_S))
     refuse_deleted(row)
-    headers = {"Location": job_url(job_id)}
+    headers = {"Location": job_url(accepted.id)}
     if row["state"] == "completed":
         return json_response(present_result(row), 200, headers)
-    job = await load_job(services, caller, job_id)
+    job = await load_job(services, caller, accepted.id)
     return problem_of_failure(job) if job["status"] in TERMINAL else json_response(job, 202, headers)
 
 
 @router.post("/v1/jobs", status_code=202, openapi_extra=REQUEST_DOCS)
 async def create_job(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
     """Submit: 202 with the Job. `Prefer: wait=N` waits for its end first."""
-    job_id = await _submit(request, services, caller)
+    job_id = (await _accept(request, services, caller)).id
     job = await wait_for_job(services, caller, job_id, preferred_wait_s(request, 0))
     refuse_deleted(job)
     return json_response(job, 202, {"Location": job_url(job_id)})

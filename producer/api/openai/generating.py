@@ -9,7 +9,7 @@ from core.errors import NotFound
 from core.request import AUDIO_TYPES
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.jobs import json_response
-from producer.api.openai.serving import headers_of, place_order, take_order, wait_for_answer
+from producer.api.openai.serving import headers_of, place_order, take_order, wait_for_completion
 from producer.api.openai.streaming import begin_chat, chat_frames, event_stream
 from producer.openai.asking import flag
 from producer.openai.chat import includes_usage, present_completion, read_chat
@@ -44,20 +44,20 @@ async def create_completion(request: Request, services: ServicesOf, caller: Call
     order = await take_order(request, services, CHAT)
     asked, usage = read_chat(order.body), includes_usage(order.body)
     streamed = flag(order.body, "stream")
-    job_id = await place_order(request, services, caller, order, asked)
+    accepted = await place_order(request, services, caller, order, asked)
     if not streamed:
-        row = await wait_for_answer(request, services, caller, job_id)
+        row = await wait_for_completion(request, services, caller, accepted)
         return json_response(present_completion(row), 200, headers_of(row))
-    row = await begin_chat(services, caller, job_id)
-    return event_stream(chat_frames(services, caller, row, usage=usage), job_id)
+    row = await begin_chat(services, caller, accepted.id)
+    return event_stream(chat_frames(services, caller, row, usage=usage), accepted.id)
 
 
 @router.post("/v1/embeddings", openapi_extra=body_docs(EMBEDDINGS, {"model": "embed", "input": ["a cat", "a dog"]}))
 async def create_embeddings(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
     """OpenAI's embeddings, as floats or base64."""
     order = await take_order(request, services, EMBEDDINGS)
-    job_id = await place_order(request, services, caller, order, read_embeddings(order.body))
-    row = await wait_for_answer(request, services, caller, job_id)
+    accepted = await place_order(request, services, caller, order, read_embeddings(order.body))
+    row = await wait_for_completion(request, services, caller, accepted)
     return json_response(present_embeddings(row, encoding_of(order.body)), 200, headers_of(row))
 
 
@@ -70,8 +70,8 @@ async def create_embeddings(request: Request, services: ServicesOf, caller: Call
 async def create_speech(request: Request, services: ServicesOf, caller: CallerOf) -> Response:
     """OpenAI's speech: the bytes of a narration of any length."""
     order = await take_order(request, services, SPEECH)
-    job_id = await place_order(request, services, caller, order, read_speech(order.body))
-    row = await wait_for_answer(request, services, caller, job_id)
+    accepted = await place_order(request, services, caller, order, read_speech(order.body))
+    row = await wait_for_completion(request, services, caller, accepted)
     audio = row["result"]["audio"]
     try:
         size = await services.storage.size(audio["storage_key"])

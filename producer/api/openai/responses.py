@@ -13,7 +13,7 @@ from core.errors import Conflict, NotFound
 from producer.api.access import CallerOf, ServicesOf
 from producer.api.jobs import json_response
 from producer.api.openai.generating import STREAMED, body_docs
-from producer.api.openai.serving import headers_of, place_order, take_order, wait_for_answer
+from producer.api.openai.serving import headers_of, place_order, take_order, wait_for_completion
 from producer.api.openai.streaming import event_stream, response_frames
 from producer.cancelling import stop_job
 from producer.composition import Services
@@ -40,18 +40,18 @@ async def create_response(request: Request, services: ServicesOf, caller: Caller
     order = await take_order(request, services, RESPONSES)
     streamed, background = flag(order.body, "stream"), flag(order.body, "background")
     earlier = await _conversation(services, caller, order.body)
-    job_id = await place_order(request, services, caller, order, read_response(order.body, earlier))
+    accepted = await place_order(request, services, caller, order, read_response(order.body, earlier))
     echo = {
         "background": background,
         "previous_response_id": order.body.get("previous_response_id"),
         "store": True,
     }
     if streamed or background:
-        row = await wait_for_row(services, caller, job_id, 0)
+        row = await wait_for_row(services, caller, accepted.id, 0)
         if streamed:
-            return event_stream(response_frames(services, caller, row, echo), job_id)
+            return event_stream(response_frames(services, caller, row, echo), accepted.id)
     else:
-        row = await wait_for_answer(request, services, caller, job_id)
+        row = await wait_for_completion(request, services, caller, accepted)
     return json_response(present_response(row) | echo, 200, headers_of(row))
 
 

@@ -20,8 +20,8 @@ from producer.composition import Services
 from producer.openai.asking import Asked, read_object, to_request
 from producer.openai.errors import OpenAiError, Refusal, error_of_failure, moved, still_running
 from producer.openai.parameters import Table, check_parameters
-from producer.reading import wait_for_row
-from producer.submit import Caller
+from producer.reading import wait_for_answer
+from producer.submit import Accepted, Caller
 from sql.jobs import find_sent_job
 
 CACHE_HEADER = "x-factory-cache"
@@ -55,15 +55,15 @@ async def take_order(request: Request, services: Services, table: Table) -> Orde
     return Order(raw, body)
 
 
-async def place_order(request: Request, services: Services, caller: Caller, order: Order, asked: Asked) -> UUID:
+async def place_order(request: Request, services: Services, caller: Caller, order: Order, asked: Asked) -> Accepted:
     """The job that was made, or that an earlier sending of the same request made."""
     wanted = to_request(asked, cache_word(request, services, caller))
     sent_hash = _sent_hash(request, order.raw)
     if is_retry(request):
         earlier = await find_sent_job(services.database, caller.project_id, sent_hash, JOINED_WITHIN_S, None)
         if earlier is not None:
-            return earlier
-    return await services.submitter.submit(caller, wanted, idempotency_of(request, order.raw), sent_hash)
+            return Accepted(earlier, is_new=False)
+    return await services.submitter.accept(caller, wanted, idempotency_of(request, order.raw), sent_hash)
 
 
 def cache_word(request: Request, services: Services, caller: Caller) -> str:
@@ -87,13 +87,15 @@ def is_retry(request: Request) -> bool:
     return re.fullmatch(r"0*[1-9][0-9]*", request.headers.get("x-stainless-retry-count", "")) is not None
 
 
-async def wait_for_answer(request: Request, services: Services, caller: Caller, job_id: UUID) -> dict[str, Any]:
+async def wait_for_completion(
+    request: Request, services: Services, caller: Caller, accepted: Accepted
+) -> dict[str, Any]:
     """The row of the completed job. Raises Ended."""
     wait_s = preferred_wait_s(request, MAX_WAIT_S)
-    row = await wait_for_row(services, caller, job_id, wait_s)
+    row = await wait_for_answer(services, caller, accepted, wait_s)
     raise_if_moved(services, row)
     if row["state"] not in TERMINAL:
-        raise Ended(still_running(job_id, wait_s), job_id)
+        raise Ended(still_running(accepted.id, wait_s), accepted.id)
     raise_if_failed(row)
     return row
 
