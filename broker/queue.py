@@ -206,14 +206,10 @@ class Bell:
         self._redis = redis
         self._keys = [f"{PREFIX}bell:{pool}" for pool in pools]
 
-    async def wait(self, most_s: float) -> bool:
-        """Was it rung within that time?"""
-        rung = await cast("Any", self._redis.blpop(self._keys, timeout=max(0.001, most_s)))  # type: ignore[arg-type]
-        return rung is not None
-
     async def wait_and_run(self, most_s: float, sha: str, *args: str | int) -> tuple[bool, list[Any] | None]:
-        """And what a script (its sha, its number of keys, keys, arguments) answers then; None: the server does not know
-        it. The server has both from the start, so that no round trip lies between the ring and the script."""
+        """Was it rung within that time, and what a script (its sha, its number of keys, keys, arguments) answers then;
+        None: the server does not know it. It has both from the start, so that no round trip lies between the ring and
+        the script."""
         pipeline = self._redis.pipeline(transaction=False)
         pipeline.blpop(self._keys, timeout=max(0.001, most_s))  # type: ignore[arg-type]
         pipeline.evalsha(sha, *args)  # type: ignore[arg-type]

@@ -1,14 +1,15 @@
 """A project's cap on jobs that run at once: exact, through lost leases and a lost memory, and gone with the queue."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, cast
 
 import pytest
 from redis import Redis as PlainRedis
 from redis.asyncio import Redis
 
 from broker.leases import Lease, LeaseKeeper
-from broker.queue import PREFIX, Bell, Held, JobQueue
+from broker.queue import PREFIX, Held, JobQueue
 from tests.broker.test_queue import MINE, POOLS, YOURS, claim, ticket
 
 
@@ -27,26 +28,30 @@ async def capped(queue: JobQueue, most: int, cap: int, *, lease_s: float = 60) -
     return (await queue.claim("w", most, lease_s, POOLS, caps={MINE: cap})).jobs
 
 
+async def hears(redis: Redis, pools: Sequence[str], most_s: float) -> bool:
+    bells: Any = [f"{PREFIX}bell:{pool}" for pool in pools]
+    return await cast("Any", redis.blpop(bells, timeout=most_s)) is not None
+
+
 async def test_a_project_at_its_cap_is_passed_over_until_one_of_its_jobs_ends(queue: JobQueue, redis: Redis) -> None:
-    bell = Bell(redis, POOLS)
     await queue.hand_over([ticket(place) for place in range(6)] + [ticket(9, YOURS) for _ in range(3)])
     held = await capped(queue, 100, 2)
     assert len(held) == 2 + 3
     assert await capped(queue, 100, 2) == []
-    await bell.wait(0.01)
-    assert not await bell.wait(0.01), "nothing to take: nobody is woken"
+    await hears(redis, POOLS, 0.01)
+    assert not await hears(redis, POOLS, 0.01), "nothing to take: nobody is woken"
     await queue.release(held, 60.0)
-    assert await bell.wait(0.5)
+    assert await hears(redis, POOLS, 0.5)
     assert len(await capped(queue, 100, 2)) == 2
 
 
 async def test_both_pools_count_for_a_projects_cap_and_both_are_rung(queue: JobQueue, redis: Redis) -> None:
     await queue.hand_over([ticket(1), ticket(2, pool="speech")])
     (first,) = await capped(queue, 9, 1)
-    while await Bell(redis, POOLS).wait(0.01):
+    while await hears(redis, POOLS, 0.01):
         pass
     await queue.acknowledge([first])
-    assert await Bell(redis, ("speech",)).wait(0.5)
+    assert await hears(redis, ("speech",), 0.5)
     assert len(await capped(queue, 9, 1)) == 1
 
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -15,7 +16,7 @@ from redis import Redis as PlainRedis
 from redis.asyncio import Redis
 
 from broker.leases import Lease, LeaseKeeper
-from broker.queue import PREFIX, Bell, Held, JobQueue, Ticket, score_of
+from broker.queue import PREFIX, Bell, Claim, Held, JobQueue, Ticket, score_of
 from core.clock import utc_now
 
 POOLS = ("text", "speech")
@@ -139,17 +140,58 @@ async def test_suspects_are_taken_one_by_one(queue: JobQueue) -> None:
     assert len(await claim(queue)) == 1
 
 
-async def test_a_bell_wakes_one_worker_and_is_not_lost(queue: JobQueue, redis_url: str) -> None:
-    async with Redis.from_url(redis_url) as one, Redis.from_url(redis_url) as two:
-        waiting = [asyncio.create_task(Bell(each, POOLS).wait(5)) for each in (one, two)]
-        await asyncio.sleep(0.05)
-        began = time.monotonic()
-        await queue.hand_over([ticket(), ticket()])
-        done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        assert time.monotonic() - began < 1
-        assert len(done) == 1
-        assert len(await claim(queue, 1)) == 1
-        assert await asyncio.wait_for(pending.pop(), 1), "work was left, so the other one is woken too"
+async def claim_at_bell(queue: JobQueue, listening: Redis, most_s: float = 5) -> Claim:
+    return await queue.claim("w", 1, 60, POOLS, bell=(Bell(listening, POOLS), most_s))
+
+
+async def until_listening(redis: Redis, how_many: int) -> None:
+    async with asyncio.timeout(5):
+        own = redis.connection_pool.connection_kwargs.get("db", 0)
+        while sum("b" in one["flags"] and int(one["db"]) == own for one in await redis.client_list()) < how_many:
+            await asyncio.sleep(0.005)
+
+
+async def test_a_bell_wakes_one_worker_after_another_while_there_is_work(
+    queue: JobQueue, redis: Redis, redis_url: str
+) -> None:
+    await claim(queue)  # the server knows the script
+    async with AsyncExitStack() as stack:
+        ears = [await stack.enter_async_context(Redis.from_url(redis_url)) for _ in range(2)]
+        waiting = [asyncio.create_task(claim_at_bell(queue, each)) for each in ears]
+        await until_listening(redis, 2)
+        tickets = [ticket(1), ticket(2)]
+        await queue.hand_over(tickets)
+        done = await asyncio.wait_for(asyncio.gather(*waiting), 1)
+        assert {held.id for found in done for held in found.jobs} == {one.id for one in tickets}
+        assert all(found.rung for found in done)
+
+
+async def test_without_a_bell_it_claims_what_there_is_after_its_time(
+    queue: JobQueue, redis: Redis, redis_url: str
+) -> None:
+    await queue.hand_over([ticket(delay_s=0.05)])
+    await redis.delete(*[f"{PREFIX}bell:{pool}" for pool in POOLS])
+    await claim(queue)
+    async with Redis.from_url(redis_url) as ear:
+        found = await claim_at_bell(queue, ear, 0.1)
+        assert (found.rung, len(found.jobs)) == (False, 1)
+        await redis.script_flush()
+        await queue.hand_over([ticket()])
+        assert len((await claim_at_bell(queue, ear)).jobs) == 1, "a server that forgot the script is told it again"
+
+
+async def test_who_stops_waiting_for_the_bell_leaves_no_answer_behind(
+    queue: JobQueue, redis: Redis, redis_url: str
+) -> None:
+    await claim(queue)
+    async with Redis.from_url(redis_url, max_connections=1) as ear:
+        waiting = asyncio.create_task(claim_at_bell(queue, ear))
+        await until_listening(redis, 1)
+        waiting.cancel()
+        await asyncio.gather(waiting, return_exceptions=True)
+        assert await ear.ping() is True
+        await queue.hand_over([ticket()])
+        assert len((await claim_at_bell(queue, ear)).jobs) == 1
 
 
 async def test_the_memory_is_known_by_its_mark(queue: JobQueue, redis: Redis) -> None:
