@@ -18,17 +18,17 @@ class Counter(Collector):
 
     def __init__(self, name: str, about: str, labels: Labels, registry: CollectorRegistry) -> None:
         self.name, self.about, self.labels = name, about, labels
-        self._counts: defaultdict[Labels, float] = defaultdict(float)
+        self.totals: defaultdict[Labels, float] = defaultdict(float)
         if not labels:
-            self._counts[()] = 0.0
+            self.totals[()] = 0.0
         registry.register(self)
 
     def add(self, labels: Labels, by: float) -> None:
-        self._counts[labels] += by
+        self.totals[labels] += by
 
     def collect(self) -> Iterator[CounterMetricFamily]:
         family = CounterMetricFamily(self.name, self.about, labels=self.labels)
-        for labels, total in self._counts.items():
+        for labels, total in self.totals.items():
             family.add_metric(labels, total)
         yield family
 
@@ -41,8 +41,8 @@ class Histogram(Collector):
     ) -> None:
         self.name, self.about, self.labels = name, about, labels
         self._bounds = bounds
-        self._said = [*(str(float(one)) for one in bounds), "+Inf"]
-        self._counts: defaultdict[Labels, list[int]] = defaultdict(lambda: [0] * len(self._said))
+        self.bounds = [*(str(float(one)) for one in bounds), "+Inf"]
+        self._counts: defaultdict[Labels, list[int]] = defaultdict(lambda: [0] * len(self.bounds))
         self._sums: defaultdict[Labels, float] = defaultdict(float)
         registry.register(self)
 
@@ -52,6 +52,11 @@ class Histogram(Collector):
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
         family = HistogramMetricFamily(self.name, self.about, labels=self.labels)
-        for labels, counts in self._counts.items():
-            family.add_metric(labels, list(zip(self._said, accumulate(counts), strict=True)), self._sums[labels])
+        for labels, counts, total in self.rows():
+            family.add_metric(labels, list(zip(self.bounds, counts, strict=True)), total)
         yield family
+
+    def rows(self) -> Iterator[tuple[Labels, list[int], float]]:
+        """Of each series: how many were within each of the `bounds`, and their sum."""
+        for labels, counts in self._counts.items():
+            yield labels, list(accumulate(counts)), self._sums[labels]

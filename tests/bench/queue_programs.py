@@ -1,7 +1,8 @@
 """Workers of the queue bench, each its own process: `ours SLOTS`, or stock `arq SLOTS`.
 
 Their jobs do nothing, or wait as long as their text says, and note when they began: one line a job, by a clock that
-all processes share.
+all processes share. Ours also note when the job's function began, under its id: before the provider's call come its
+room at the provider and its line in the ledger, which arq knows nothing of.
 """
 
 import asyncio
@@ -36,6 +37,11 @@ async def answer(_pool: ProviderPool, call: ProviderCall) -> ProviderAnswer:
     return ProviderAnswer(usage=Usage(1, 1), model=call.model.model_id, content="done")
 
 
+async def begun(ctx: dict[str, Any]) -> None:
+    """arq's hook, right before the function of a job's kind."""
+    note(ctx["job_id"])
+
+
 async def stock(_ctx: dict[str, Any], name: str, seconds: float) -> None:
     """The same for stock arq."""
     note(name)
@@ -61,7 +67,7 @@ def main() -> None:
     from workers.engine import LeasedWorker
     from workers.worker import worker_options
 
-    LeasedWorker(**worker_options(read_settings())).run()
+    LeasedWorker(**worker_options(read_settings()), on_job_start=begun).run()
 
 
 if __name__ == "__main__":

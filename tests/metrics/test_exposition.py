@@ -4,15 +4,16 @@ import time
 from decimal import Decimal
 from uuid import UUID
 
+import prometheus_client as library
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from core import metrics
 from core.catalog import Model, Project
 from core.exposition import write_metrics
 from core.result import Usage
+from core.tallies import Counter, Histogram
 from tests.metrics.scraping import Scrape
 
 TEXT = st.text(
@@ -32,14 +33,23 @@ def _projects_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 @settings(deadline=None)
 @given(TEXT, st.floats(allow_nan=False), st.lists(st.floats(0, 1e6), max_size=5))
 def test_it_says_what_the_librarys_own_writer_says(label: str, value: float, seen: list[float]) -> None:
-    registry = CollectorRegistry()
-    Gauge("a", "A thing.", ["of"], registry=registry).labels(label).set(value)
-    Counter("b", "Things.", registry=registry).inc(len(seen))
-    histogram = Histogram("c_seconds", "Times.", ["of"], buckets=(0.5, 1, 10), registry=registry)
+    ours, theirs = library.CollectorRegistry(), library.CollectorRegistry()
+    for registry in (ours, theirs):
+        library.Gauge("a", "A thing.", ["of"], registry=registry).labels(label).set(value)
+    Counter("b", "Things.", (), ours).add((), len(seen))
+    library.Counter("b", "Things.", registry=theirs).inc(len(seen))
+    times = Histogram("c_seconds", "Times.", ("of",), (0.5, 1, 10), ours)
+    their_times = library.Histogram("c_seconds", "Times.", ["of"], buckets=(0.5, 1, 10), registry=theirs)
     for one in seen:
-        histogram.labels(label).observe(one)
-    ours, theirs = (Scrape(one.decode()).values for one in (write_metrics(registry), generate_latest(registry)))
-    assert ours == {key: number for key, number in theirs.items() if not key[0].endswith("_created")}
+        times.observe((label,), one)
+        their_times.labels(label).observe(one)
+    expected = {
+        key: number
+        for key, number in Scrape(library.generate_latest(theirs).decode()).values.items()
+        if not key[0].endswith("_created")
+    }
+    assert Scrape(write_metrics(ours).decode()).values == expected
+    assert Scrape(library.generate_latest(ours).decode()).values == expected, "whoever adds to the registry reads it so"
 
 
 @pytest.mark.usefixtures("_projects_of_its_own")
