@@ -209,6 +209,11 @@ class Catalog:
         project = self.projects.get(project_id)
         return project.name if project else str(project_id)
 
+    def weight_of(self, project_id: UUID) -> int:
+        """A project's share beside the others; of one that was just made, what a new one has."""
+        project = self.projects.get(project_id)
+        return project.weight if project else 100
+
     def find_alias(self, name: str, project_id: UUID | None) -> Alias | None:
         """A project's own meaning of an alias goes before everybody's."""
         own = self.aliases.get((name, project_id)) if project_id else None

@@ -171,13 +171,11 @@ class Submitter:
         else:
             made = await self._make(self._database, [one.row for one in group])
         await self._hand_over(made.rows, made.at)
+        refused: Mapping[Any, BudgetReached] = made.refused  # also of those who repeat the key of one that is
         waiting = {row["id"] for row in made.rows}
+        said = ((own, refused.get(answer, answer)) for own, answer in answers.items())
         return [
-            answer
-            if isinstance(answer, FactoryError)
-            # also of those who repeat the key of one that is
-            else made.refused.get(answer) or Accepted(answer, answer == job_id and answer in waiting)
-            for job_id, answer in answers.items()
+            one if isinstance(one, FactoryError) else Accepted(one, one == own and one in waiting) for own, one in said
         ]
 
     async def retry(self, caller: Caller, earlier: Mapping[str, Any]) -> UUID:
@@ -224,18 +222,18 @@ class Submitter:
 
     async def _make(self, db: Executor, rows: Sequence[Mapping[str, Any]]) -> "_Made":
         """What the cache answers is completed as it is made, and asks for no money."""
-        refused: dict[UUID, BudgetReached] = {}
         pays = any(row["reserved_usd"] is not None for row in rows)
         made = await self._insert(db, rows, only_answered=pays)
         left = [row for row in rows if row["id"] not in made.answered]
-        if pays and left:
-            for project_id in sorted({row["project_id"] for row in left if row["reserved_usd"] is not None}):
-                mine = [row for row in left if row["project_id"] == project_id]
-                refused |= await self._reserver.reserve(db, project_id, mine)
-            if left := [row for row in left if row["id"] not in refused]:
-                made = await self._insert(db, left)
-                left = [row for row in left if row["id"] not in made.answered]
-        return _Made(left, made.at, refused)
+        if not pays:
+            return _Made(left, made.at, {})
+        refused: dict[UUID, BudgetReached] = {}
+        for project_id in sorted({row["project_id"] for row in left if row["reserved_usd"] is not None}):
+            mine = [row for row in left if row["project_id"] == project_id]
+            refused |= await self._reserver.reserve(db, project_id, mine)
+        if left := [row for row in left if row["id"] not in refused]:
+            made = await self._insert(db, left)
+        return _Made([row for row in left if row["id"] not in made.answered], made.at, refused)
 
     async def _insert(
         self, db: Executor, rows: Sequence[Mapping[str, Any]], *, only_answered: bool = False
@@ -335,7 +333,7 @@ class Submitter:
             fence=0,
             pool=pool_of(row["kind"]),
             project=row["project_id"],
-            weight=self._weight_of(row["project_id"]),
+            weight=self._catalog.current.weight_of(row["project_id"]),
             score=score_of(row["priority"], made_at),
             delay_s=(row["run_at"] - made_at).total_seconds() if row["run_at"] else 0.0,
         )
@@ -346,14 +344,10 @@ class Submitter:
             fence=job.fence,
             pool=pool_of(job.kind),
             project=job.project_id,
-            weight=self._weight_of(job.project_id),
+            weight=self._catalog.current.weight_of(job.project_id),
             score=score_of(job.priority, job.created_at),
             delay_s=job.wait_s,
         )
-
-    def _weight_of(self, project_id: UUID) -> int:
-        project = self._catalog.current.projects.get(project_id)
-        return project.weight if project else 100
 
 
 def _uuids(ids: Sequence[UUID]) -> str:

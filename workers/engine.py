@@ -213,7 +213,6 @@ class LeasedWorker(Worker):
         services, name = self._services, str(job.id)
         if (older := self.tasks.get(name)) is not None:
             older.cancel()
-        project = services.catalog.current.projects.get(job.project_id)
         services.leases.hold(
             Lease(
                 Ticket(
@@ -221,7 +220,7 @@ class LeasedWorker(Worker):
                     fence=job.fence,
                     pool=pool_of(job.kind),
                     project=job.project_id,
-                    weight=project.weight if project else 100,
+                    weight=services.catalog.current.weight_of(job.project_id),
                     score=score_of(job.priority, job.created_at),
                 ),
                 job.fence,

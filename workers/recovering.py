@@ -23,13 +23,12 @@ _DUTY_S = 10.0
 
 def ticket_of(job: OpenJob | ReleasedJob, catalog: Catalog, *, least_s: float = 0.0) -> Ticket:
     """A job's place in line, not before `least_s`."""
-    project = catalog.projects.get(job.project_id)
     return Ticket(
         id=job.id,
         fence=job.fence,
         pool=pool_of(job.kind),
         project=job.project_id,
-        weight=project.weight if project else 100,
+        weight=catalog.weight_of(job.project_id),
         score=score_of(job.priority, job.created_at),
         delay_s=max(job.wait_s, least_s),
     )
