@@ -5,8 +5,9 @@ and reset for requests and tokens, the reset as a duration; Anthropic as a time,
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
@@ -14,7 +15,6 @@ from core.clock import utc_now
 from core.limits import ProviderWord
 from core.provider import Adapter, ProviderAnswer, ProviderCall, ProviderError
 
-HEARD: ContextVar[list[Mapping[str, str]] | None] = ContextVar("provider_headers", default=None)
 _UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd])")
 _COUNTS = ("limit", "remaining")
@@ -22,20 +22,38 @@ _A_MINUTE_S = 90.0
 _LONGEST_REST_S = 3600.0
 
 
-async def listen(adapter: Adapter, call: ProviderCall) -> ProviderAnswer:
+@dataclass(slots=True)
+class Wire:
+    """What the pool's client does for the call that it sends: it waits until it `may_go`, and keeps the headers of the
+    latest answer."""
+
+    may_go: Callable[[], Awaitable[None]]
+    headers: Mapping[str, str] | None = None
+
+    @property
+    def limits(self) -> ProviderWord | None:
+        return None if self.headers is None else read_limits(self.headers)
+
+
+WIRE: ContextVar[Wire | None] = ContextVar("provider_wire", default=None)
+
+
+async def listen(adapter: Adapter, by_pool: bool, call: ProviderCall) -> ProviderAnswer:
     """The adapter's answer, or its error, with what the headers under it said of limits."""
-    heard: list[Mapping[str, str]] = []
-    token = HEARD.set(heard)
+    if not by_pool:
+        await call.may_go()
+    wire = Wire(call.may_go)
+    token = WIRE.set(wire)
     try:
         answer = await adapter(call)
-        answer.limits = read_limits(heard[-1]) if heard else None
+        answer.limits = wire.limits
     except ProviderError as error:
-        error.limits = read_limits(heard[-1]) if heard else None
+        error.limits = wire.limits
         raise
     else:
         return answer
     finally:
-        HEARD.reset(token)
+        WIRE.reset(token)
 
 
 def read_limits(headers: Mapping[str, str]) -> ProviderWord | None:

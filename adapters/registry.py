@@ -13,21 +13,22 @@ from core.provider import Adapter, HandlerSpec
 _OPENAI_FORMATS = frozenset({"mp3", "opus", "aac", "flac", "wav", "pcm"})
 _ENCODED_HERE = frozenset({"mp3", "opus", "flac", "wav", "pcm"})
 
+_shipped = partial(HandlerSpec, by_pool=True)
 HANDLERS: dict[str, HandlerSpec] = {
     spec.name: spec
     for spec in (
-        HandlerSpec("openai.chat_completions", "text", "adapters.openai.chat:complete_chat", sdk="openai"),
-        HandlerSpec("openai.responses", "text", "adapters.openai.responses:create_response", sdk="openai"),
-        HandlerSpec("openai.embeddings", "embedding", "adapters.openai.embeddings:embed_texts", sdk="openai"),
-        HandlerSpec("openai.speech", "speech", "adapters.openai.speech:speak_text", _OPENAI_FORMATS, sdk="openai"),
-        HandlerSpec("google.generate_content", "text", "adapters.google.generate:generate_content", sdk="google.genai"),
-        HandlerSpec("google.embed_content", "embedding", "adapters.google.embeddings:embed_texts", sdk="google.genai"),
-        HandlerSpec("google.speech", "speech", "adapters.google.speech:speak_text", _ENCODED_HERE, sdk="google.genai"),
-        HandlerSpec("anthropic.messages", "text", "adapters.anthropic.messages:create_message", sdk="anthropic"),
-        HandlerSpec("mistral.chat", "text", "adapters.mistral.chat:complete_chat"),
-        HandlerSpec("mistral.embeddings", "embedding", "adapters.mistral.embeddings:embed_texts"),
-        HandlerSpec("mistral.speech", "speech", "adapters.mistral.speech:speak_text", _ENCODED_HERE),
-        HandlerSpec(
+        _shipped("openai.chat_completions", "text", "adapters.openai.chat:complete_chat", sdk="openai"),
+        _shipped("openai.responses", "text", "adapters.openai.responses:create_response", sdk="openai"),
+        _shipped("openai.embeddings", "embedding", "adapters.openai.embeddings:embed_texts", sdk="openai"),
+        _shipped("openai.speech", "speech", "adapters.openai.speech:speak_text", _OPENAI_FORMATS, sdk="openai"),
+        _shipped("google.generate_content", "text", "adapters.google.generate:generate_content", sdk="google.genai"),
+        _shipped("google.embed_content", "embedding", "adapters.google.embeddings:embed_texts", sdk="google.genai"),
+        _shipped("google.speech", "speech", "adapters.google.speech:speak_text", _ENCODED_HERE, sdk="google.genai"),
+        _shipped("anthropic.messages", "text", "adapters.anthropic.messages:create_message", sdk="anthropic"),
+        _shipped("mistral.chat", "text", "adapters.mistral.chat:complete_chat"),
+        _shipped("mistral.embeddings", "embedding", "adapters.mistral.embeddings:embed_texts"),
+        _shipped("mistral.speech", "speech", "adapters.mistral.speech:speak_text", _ENCODED_HERE),
+        _shipped(
             "elevenlabs.text_to_speech",
             "speech",
             "adapters.elevenlabs.speech:speak_text",
@@ -54,4 +55,4 @@ def load_handler(name: str, pool: ProviderPool) -> Adapter:
         raise ConfigurationError(f"There is no handler {name!r}. Handlers: {', '.join(sorted(HANDLERS))}.")
     function = spec.loader.partition(":")[2]
     adapter: Adapter = partial(getattr(import_module(spec.module), function), pool)
-    return partial(listen, adapter)
+    return partial(listen, adapter, spec.by_pool)

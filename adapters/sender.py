@@ -4,7 +4,7 @@ from typing import Any, cast
 
 import httpx2
 
-from adapters.limits import HEARD
+from adapters.limits import WIRE
 from adapters.pool import NO_KEY
 
 _KEY_HEADERS = ("authorization", "x-goog-api-key", "xi-api-key", "x-api-key")
@@ -43,7 +43,10 @@ class Sender(httpx2.AsyncClient):
         )
 
     async def send(self, request: httpx2.Request, *, stream: bool = False, **_: Any) -> httpx2.Response:
-        """As httpx2 does."""
+        """As httpx2 does, once the call may go."""
+        wire = WIRE.get()
+        if wire is not None:
+            await wire.may_go()
         if self.is_closed:
             raise RuntimeError("The pool is closed")
         request.extensions.setdefault("timeout", self.timeout.as_dict())
@@ -53,7 +56,8 @@ class Sender(httpx2.AsyncClient):
         try:
             response = await self._way.handle_async_request(request)
             response.request = request
-            _hear(response)
+            if wire is not None:
+                wire.headers = response.headers
             if not stream:
                 await _read_body(response)
         except httpx2.RequestError as error:
@@ -93,10 +97,3 @@ def _drop_placeholder_keys(request: httpx2.Request) -> None:
     for name in _KEY_HEADERS:
         if request.headers.get(name, "").endswith(NO_KEY):
             del request.headers[name]
-
-
-def _hear(response: httpx2.Response) -> None:
-    """For whoever listens to what a provider says beside its answer."""
-    heard = HEARD.get()
-    if heard is not None:
-        heard.append(response.headers)

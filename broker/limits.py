@@ -16,6 +16,7 @@ import orjson
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from broker.direct import Direct, Script
 from broker.queue import read_script
 from core.batcher import Batcher
 from core.limits import SLOTS, WINDOW_S, Limits, ProviderWord, Refused, Room, Scope, Taken, Window
@@ -60,7 +61,6 @@ class Limiter:
     away."""
 
     def __init__(self, redis: Redis, role: str, *, lease_s: float = 9.0, window_s: float = WINDOW_S) -> None:
-        self._redis = redis
         self._alive = f"{PREFIX}alive:{role}"
         self._name = secrets.token_hex(6)
         self._lease_s = lease_s
@@ -75,7 +75,8 @@ class Limiter:
             self._give_back_group, is_about_one=lambda _error: False, name="give_back_rooms"
         )
         names = ("take_rooms", "give_back_rooms", "count_alive", "remember_room", "settle_room", "look_at_room")
-        self._scripts: dict[str, Any] = {name: redis.register_script(read_script(name)) for name in names}
+        direct = Direct(redis)
+        self._scripts: dict[str, Any] = {name: Script(direct, read_script(name)) for name in names}
 
     def take(
         self, holder: str, scopes: Sequence[Scope], *, requests: int = 1, tokens: int = 0, pace: bool = False

@@ -15,8 +15,9 @@ from typing import Any, Literal, cast
 from uuid import UUID
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import NoScriptError, ResponseError
 
+from broker.direct import Direct, Script
 from core.records import record
 
 PREFIX = "factory:{q}:"
@@ -100,8 +101,9 @@ class JobQueue:
 
     def __init__(self, redis: "Redis") -> None:
         self._redis = redis
+        direct = Direct(redis)
         names = ("hand_over", "claim", "acknowledge", "release", "look_at_memory", "take_duty")
-        self._scripts: dict[str, Any] = {name: redis.register_script(read_script(name)) for name in names}
+        self._scripts: dict[str, Any] = {name: Script(direct, read_script(name)) for name in names}
 
     async def hand_over(self, tickets: Sequence[Ticket]) -> int:
         """Put jobs in line; those that are there keep their places. How many were new."""
@@ -203,23 +205,17 @@ class Bell:
     work behind rings again."""
 
     def __init__(self, redis: "Redis", pools: Sequence[str]) -> None:
-        self._redis = redis
+        self._direct = Direct(redis)
         self._keys = [f"{PREFIX}bell:{pool}" for pool in pools]
 
     async def wait_and_run(self, most_s: float, sha: str, *args: str | int) -> tuple[bool, list[Any] | None]:
         """Was it rung within that time, and what a script (its sha, its number of keys, keys, arguments) answers then;
         None: the server does not know it. It has both from the start, so that no round trip lies between the ring and
         the script."""
-        pipeline = self._redis.pipeline(transaction=False)
-        pipeline.blpop(self._keys, timeout=max(0.001, most_s))  # type: ignore[arg-type]
-        pipeline.evalsha(sha, *args)  # type: ignore[arg-type]
-        try:
-            rung, answer = await pipeline.execute(raise_on_error=False)
-        except BaseException:
-            await self._redis.connection_pool.disconnect()  # what still comes belongs to nobody
-            raise
+        bell = ("BLPOP", *self._keys, f"{max(0.001, most_s):.3f}")
+        rung, answer = await self._direct.send(bell, ("EVALSHA", sha, *args))
         for one in (rung, answer):
-            if isinstance(one, RedisError) and not isinstance(one, NoScriptError):
+            if isinstance(one, ResponseError) and not isinstance(one, NoScriptError):
                 raise one
         return rung is not None, None if isinstance(answer, NoScriptError) else answer
 

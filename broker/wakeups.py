@@ -9,6 +9,7 @@ from uuid import UUID
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
+from broker.direct import Direct
 from core.logging import get_logger
 from core.looper import raise_if_cancelled
 
@@ -22,6 +23,7 @@ class Wakeups:
     def __init__(self, redis: ArqRedis, channel: str = CHANGES, on_wake: Callable[[str], None] | None = None) -> None:
         self._on_wake = on_wake
         self._redis = redis
+        self._direct = Direct(redis)
         self._channel = channel
         self._waiters: dict[str, set[asyncio.Event]] = defaultdict(set)
         self._task: asyncio.Task[None] | None = None
@@ -30,7 +32,7 @@ class Wakeups:
         """Something changed about these jobs and batches. Never raises: it is a hint."""
         text = " ".join(str(one) for one in ids if one is not None)
         try:
-            await self._redis.publish(self._channel, text)
+            await self._direct.execute("PUBLISH", self._channel, text)
         except (RedisError, OSError) as error:
             get_logger(__name__).debug("wake-up not sent", error=type(error).__name__)
 

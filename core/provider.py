@@ -1,6 +1,6 @@
 """What passes between a worker and a provider's adapter: one call, one answer or one error."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -65,6 +65,8 @@ class HandlerSpec:
 
     `loader` is `module:function` of the coroutine that makes the call, imported on first use.
     `formats` are the audio formats it can deliver, encoding on our side included. `sdk` is the package it needs.
+    `by_pool`: it sends by the pool's client alone, which holds the first byte back until the call `may_go`; any other
+    is not begun before.
     """
 
     name: str
@@ -72,10 +74,14 @@ class HandlerSpec:
     loader: str
     formats: frozenset[str] = frozenset()
     sdk: str = ""
+    by_pool: bool = False
 
     @property
     def module(self) -> str:
         return self.loader.partition(":")[0]
+
+
+async def _goes_at_once() -> None: ...
 
 
 @record
@@ -85,6 +91,8 @@ class ProviderCall:
     `parameters` are the alias target's defaults; what the request says goes before them.
     `images` are the pictures of the messages that were fetched: URL → (media type, bytes).
     `previous_text` and `next_text` surround a part of a long narration.
+    `may_go` waits until the first byte may leave; while it waits, the request is made ready. Whatever it raises, the
+    caller of the handler knows.
     """
 
     call_id: UUID
@@ -99,6 +107,7 @@ class ProviderCall:
     images: Mapping[str, tuple[str, bytes]] = field(default_factory=dict)
     previous_text: str = ""
     next_text: str = ""
+    may_go: Callable[[], Awaitable[None]] = _goes_at_once
 
 
 @dataclass(slots=True)

@@ -1,4 +1,7 @@
-"""One provider call with its ledger line: opened before the first byte, completed once afterwards."""
+"""One provider call with its ledger line: opened before the first byte, completed once afterwards.
+
+While Postgres writes the line, the adapter makes the request ready; the pool holds its first byte back (`may_go`).
+"""
 
 import asyncio
 import time
@@ -40,6 +43,7 @@ MOST_CHARACTERS = 1500
 _NOT_JSON = Violation("", "it is not one whole JSON value")
 # An answer that says nothing of its usage may have been billed, whatever else is wrong with it.
 UNCERTAIN = frozenset({ErrorKind.timeout, ErrorKind.connection, ErrorKind.invalid_response})
+NEVER_SENT = ProviderError(ErrorKind.connection, "given up before it was sent", usage=Usage())
 
 log = get_logger(__name__)
 
@@ -62,11 +66,13 @@ class Answered:
 
 @record
 class Line:
-    """An open line of the ledger. `began` is a monotonic time. `preferred_price` is that of the model which the name
-    asked for means first; `asked_first` the usage of the call whose answer this one repairs."""
+    """A line of the ledger. `opening`: is it on disk, and the job still ours? `began` is a monotonic time.
+    `preferred_price` is that of the model which the name asked for means first; `asked_first` the usage of the call
+    whose answer this one repairs."""
 
     ledger: Ledger
     call_id: UUID
+    opening: "asyncio.Future[bool]"
     project: Project | None
     route: Route
     price: Price | None
@@ -74,10 +80,23 @@ class Line:
     asked_first: Usage | None
     began: float
 
+    async def opened(self) -> None:
+        """Raises FenceLost, or what kept it from being written."""
+        if not await asyncio.shield(self.opening):
+            raise FenceLost
+
+    async def abandon(self) -> None:
+        """Nobody knows what became of the call, and the provider may bill for it; unless it was not sent yet."""
+        sent = self.opening.done()
+        await asyncio.wait([self.opening])
+        if not self.opening.cancelled() and self.opening.exception() is None and self.opening.result():
+            await self.close(None, None if sent else NEVER_SENT)
+
     async def close(
         self, answer: ProviderAnswer | None, error: ProviderError | None, schema_outcome: str | None = None
     ) -> Decimal | None:
-        """Complete it. What it cost, if that is known."""
+        """Complete it. What it cost, if that is known. Raises as `opened`: then no call was made."""
+        await self.opened()
         end = self.end(answer, error, schema_outcome)
         log.info(
             "call",
@@ -155,8 +174,9 @@ async def call_provider(
         outcome: ProviderAnswer | ProviderError | None = None
         try:
             timeout_s = max(1.0, timeout_s - (time.monotonic() - asked_at))
-            line = await _open(services, job, request, route, part.number if part else None, asked, asked_first)
-            begun.written()
+            line = _open(services, job, request, route, part.number if part else None, asked, asked_first)
+            line.opening.add_done_callback(lambda _: begun.written())
+            await asyncio.sleep(0)  # the line is on its way before the request is made ready
             call = _call_of(services, line, request, images, timeout_s, part)
             answered = await _heed(services, line, call, wanted, owe)
             outcome = answered.answer
@@ -186,16 +206,20 @@ async def _heed(
             came = answer.content
             parsed = check_answer(wanted, answer)
     except ProviderError as error:
+        sent = line.opening.done()
+        if not sent:
+            error.usage = Usage()
         if answer is not None:
             error.limits = answer.limits
         broken = isinstance(error, SchemaViolated) and wanted.output_schema is not None
         cost = await asyncio.shield(line.close(answer, error, "invalid" if broken else None))
         if isinstance(error, SchemaViolated):
             error.cost = cost
-        await services.health.note_error(route, error)
+        if sent or error.kind is not ErrorKind.timeout:  # the time that our own disk took is not the provider's
+            await services.health.note_error(route, error)
         raise
-    except BaseException:  # cancelled, or a fault of ours: the provider may bill for it all the same
-        await asyncio.shield(line.close(None, None))
+    except BaseException:  # cancelled, or a fault of ours
+        await asyncio.shield(line.abandon())
         raise
     outcome = None
     if wanted.output_schema is not None and answer.content is not None and not answer.tool_calls:
@@ -233,10 +257,11 @@ def _call_of(
         images=images,
         previous_text=part.previous if part else "",
         next_text=part.following if part else "",
+        may_go=line.opened,
     )
 
 
-async def _open(
+def _open(
     services: WorkerServices,
     job: StartedJob,
     request: JobRequest,
@@ -269,11 +294,10 @@ async def _open(
         asked=asked,
         preferred=preferred.name if preferred else None,
     )
-    if not await services.ledger.open(opened):
-        raise FenceLost
+    opening = services.ledger.open(opened)
     preferred_price = price if preferred is route.model else catalog.price_at(preferred, started) if preferred else None
     ledger, project = services.ledger, catalog.projects.get(job.project_id)
-    return Line(ledger, call_id, project, route, price, preferred_price, asked_first, began)
+    return Line(ledger, call_id, opening, project, route, price, preferred_price, asked_first, began)
 
 
 async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:

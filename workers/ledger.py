@@ -1,5 +1,6 @@
 """The ledger's lines, opened and completed many at a time."""
 
+import asyncio
 from collections.abc import Sequence
 
 from core.batcher import Batcher
@@ -18,9 +19,9 @@ class Ledger:
             self._complete, is_about_one=is_about_one, name="complete_calls"
         )
 
-    async def open(self, call: OpenedCall) -> bool:
+    def open(self, call: OpenedCall) -> "asyncio.Future[bool]":
         """False when the job's fence is not mine any more or it is being cancelled: then do not call."""
-        return await self._opening.add(call)
+        return self._opening.put(call)
 
     async def complete(self, call: CompletedCall) -> bool:
         """Waits for Postgres while it is away."""

@@ -1,6 +1,7 @@
 """Conformance: what goes out. Limits of the providers that a request may pass, parameters they refuse, fields that are
 not for callers, keys, and what the environment must not add."""
 
+import asyncio
 import math
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -13,6 +14,7 @@ from adapters.registry import HANDLERS, load_handler
 from core.acceptance import refused_parameters
 from core.jsonio import load_json
 from core.provider import ErrorKind, ProviderError
+from tests import dialects
 from tests.adapters.calls import make_call
 from tests.adapters.conftest import Providers
 from tests.adapters.server import Asked, Reply, serving
@@ -194,3 +196,36 @@ async def test_what_is_refused_under_strict_is_what_would_be_left_out(providers:
     refused = refused_parameters(call.request, call.model, handler, {})
     left_out = [warning.partition(":")[0] for warning in answer.warnings if warning.endswith("left out")]
     assert sorted(left_out) == sorted(refused)
+
+
+@pytest.mark.parametrize("handler", ALL)
+async def test_nothing_leaves_before_it_may_go(pool: ProviderPool, handler: str) -> None:
+    """A shipped handler makes its request ready meanwhile; any other is begun afterwards."""
+    asked: list[Asked] = []
+    waits, may_go = asyncio.Event(), asyncio.Event()
+
+    def refuse(one: Asked) -> Reply:
+        asked.append(one)
+        return Reply(b"{}", "500 No", {"content-type": "application/json"})
+
+    async def wait() -> None:
+        waits.set()
+        await may_go.wait()
+
+    async def never() -> None:
+        raise PermissionError
+
+    async with serving(refuse) as url:
+        fields: dict[str, Any] = {"model_id": MODELS[handler], "parameters": PARAMETERS.get(handler, {})}
+        call = make_call(handler, base_url=f"{url}/v1", **fields)
+        calling = asyncio.create_task(load_handler(handler, pool)(replace(call, may_go=wait)))
+        async with asyncio.timeout(5):
+            await waits.wait()
+        assert HANDLERS[handler].by_pool == (handler not in dialects.MODELS)
+        with pytest.raises((ProviderError, PermissionError)):
+            await load_handler(handler, pool)(replace(call, may_go=never))
+        assert asked == []
+        may_go.set()
+        with pytest.raises(ProviderError):
+            await calling
+        assert len(asked) == 1

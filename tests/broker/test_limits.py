@@ -9,8 +9,10 @@ import pytest
 from redis import Redis as PlainRedis
 from redis.asyncio import Redis
 
+from broker.direct import Direct, Script
 from broker.leases import LeaseKeeper
 from broker.limits import FREED, PATIENCE_S, PREFIX, Limiter
+from broker.queue import read_script
 from core.limits import Limits, ProviderWord, Refused, Scope, Taken
 
 WINDOW_S = 0.6
@@ -222,7 +224,7 @@ async def test_a_process_keeps_its_share_while_redis_is_away(redis: Redis, limit
         await Limiter(redis, "api").beat()
     await limiter.beat()
     async with Redis(host="127.0.0.1", port=1) as nowhere:
-        limiter._scripts["take_rooms"].registered_client = nowhere
+        limiter._scripts["take_rooms"] = Script(Direct(nowhere), read_script("take_rooms"))
         held = [await taken(limiter, one, holder=f"c{n}", tokens=1) for n in range(2)]
         assert (await refused(limiter, one, holder="c9")).dimension == "concurrency"
         await limiter.give_back(held[0], 1)

@@ -182,6 +182,24 @@ async def test_a_running_job_is_cancelled_and_its_call_is_aborted(
     assert (again.status_code, again.json()["code"]) == (409, "conflict")
 
 
+async def test_no_byte_leaves_before_the_ledger_has_its_line(factory: Factory, emulator: httpx.AsyncClient) -> None:
+    name = await own_model(factory, "gpt-6-luna@hang")
+    await alone(factory, name)
+    before = (await emulator.get("/_emulator/calls")).json()
+    async with factory.services.database.acquire() as connection, connection.transaction():
+        await connection.execute("LOCK TABLE factory.calls IN SHARE MODE")
+        made = (await factory.client.post("/v1/jobs", json={"model": "mine", "prompt": "not yet"})).json()
+        async with asyncio.timeout(5):
+            while not await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.02)
+        assert (await factory.client.post(made["urls"]["cancel"])).json()["status"] == "cancelling"
+    job = (await factory.client.get(f"{made['urls']['self']}?wait=5")).json()
+    assert job["status"] == "cancelled"
+    assert (await emulator.get("/_emulator/calls")).json() == before
+    assert (job["cost"], job["uncertain_cost"]) == (0, None), "what was never sent costs nothing"
+    assert {call["outcome"] for call in job["calls"]} <= {"connection"}
+
+
 async def test_a_deadline_that_passed_is_never_billed(factory: Factory) -> None:
     answer = await factory.generate(model="fast", prompt="too late", deadline_s=0.000001)
     assert (answer.status_code, answer.json()["code"]) == (504, "deadline")
