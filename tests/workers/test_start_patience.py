@@ -1,7 +1,6 @@
 """What a worker waits for when it starts, and what it ends for at once."""
 
 import asyncio
-import contextlib
 import socket
 import sys
 import time
@@ -16,6 +15,7 @@ from structlog.testing import capture_logs
 from broker.connection import check_redis, redis_settings
 from core.errors import ConfigurationError
 from core.settings import Settings, child_environment
+from tests.autoscaling.test_processes import forwarding
 from workers.starting import may_pass, wait_for_server
 
 
@@ -85,13 +85,7 @@ async def test_redis_that_comes_up_late_is_waited_for(settings: Settings) -> Non
                 await asyncio.sleep(0.01)
         assert lines[0]["event"] == "waiting for a server"
         assert f"Redis at 127.0.0.1:{port} cannot be used" in lines[0]["error"]
-
-        async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            back, onward = await asyncio.open_connection(real.hostname, real.port)
-            with contextlib.suppress(OSError):
-                await asyncio.gather(_copy(reader, onward), _copy(back, writer))
-
-        async with await asyncio.start_server(forward, "127.0.0.1", port), asyncio.timeout(10):
+        async with forwarding(port, settings.redis_url or ""), asyncio.timeout(10):
             await waiting
 
 
@@ -104,9 +98,3 @@ async def test_who_stays_away_is_given_up_with_what_was_wrong(
         port = silent.getsockname()[1]
         with pytest.raises(ConfigurationError, match=f"Redis at 127.0.0.1:{port} cannot be used .TimeoutError"):
             await wait_for_server(partial(check_redis, redis_settings(f"redis://127.0.0.1:{port}/0")))
-
-
-async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
-    while data := await source.read(65_536):
-        target.write(data)
-    target.close()
