@@ -167,6 +167,10 @@ async def test_a_change_is_seen_within_two_seconds_among_a_hundred_thousand_jobs
         await factory.settled()
         await factory.client.post("/v1/jobs", json={"model": "narrator-fast", "kind": "speech", "input": "Wait."})
         await page.sees("0 text · 1 speech")
+        await factory.execute(
+            "UPDATE factory.jobs SET state = 'in_progress', started_at = now() WHERE state = 'queued'"
+        )
+        await page.sees("No worker that is known")
         assert page.said == []
 
 
