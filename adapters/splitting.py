@@ -12,7 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
-MOST_CHARACTERS = 4000
+from core.estimates import MOST_CHARACTERS_A_PART
+
 _LEAST_SHARE = 0.4
 _CONTEXT_CHARACTERS = 300
 _WIDE = "\u2e80"  # from here on, scripts whose characters take about three times as long to say
@@ -70,7 +71,7 @@ def split_text(text: str, limit: int | None = None, *, context: bool = False) ->
 
     A text that fits stays whole. Nothing is lost but white space at the ends of parts.
     """
-    most = min(MOST_CHARACTERS, limit or MOST_CHARACTERS)
+    most = min(MOST_CHARACTERS_A_PART, limit or MOST_CHARACTERS_A_PART)
     if spoken_size(text) <= most:
         return [SpokenPart(1, text, "", "", ends_paragraph=True)]
     groups = _group([piece for piece in _pieces(text, most) if piece.text.strip()], most)

@@ -1,5 +1,8 @@
 """How arq and we connect to Redis: JSON instead of pickle, and patience when it restarts."""
 
+import asyncio
+from dataclasses import replace
+
 import orjson
 from arq.connections import ArqRedis, RedisSettings, create_pool
 from redis import Redis, exceptions
@@ -13,13 +16,15 @@ from core.jsonio import dump_json
 
 QUEUE = "factory:queue"
 PAYLOAD_LIFE_MS = 30 * 86_400_000
+ANSWER_WITHIN_S = 5.0
 serialize = dump_json
 deserialize = orjson.loads
 
 
 def redis_settings(url: str) -> RedisSettings:
-    """arq's settings for a redis:// URL, with retries that outlast a restart of the server."""
-    settings = RedisSettings.from_dsn(url)
+    """arq's settings for a redis:// URL, with retries that outlast a restart of the server. Raises
+    ConfigurationError."""
+    settings = _read(url)
     settings.conn_timeout = 5
     settings.conn_retries = 20
     settings.retry = Retry(ExponentialBackoff(cap=2, base=0.05), retries=30)
@@ -29,9 +34,32 @@ def redis_settings(url: str) -> RedisSettings:
 
 async def open_redis(url: str) -> ArqRedis:
     """Connect. Raises ConfigurationError when the server cannot be reached or refuses; no password in it."""
-    settings = RedisSettings.from_dsn(url)
+    settings = _read(url)
     settings.conn_timeout = 5
     settings.conn_retries = 3
+    return await _connect(settings)
+
+
+async def check_redis(settings: RedisSettings) -> None:
+    """One try. Raises ConfigurationError as `open_redis`."""
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN_S):
+            redis = await _connect(replace(settings, conn_retries=0, retry=None, retry_on_error=None))
+    except TimeoutError as error:
+        raise _refusal(settings, error) from error
+    await redis.aclose()
+
+
+def _read(url: str) -> RedisSettings:
+    try:
+        return RedisSettings.from_dsn(url)
+    except (RuntimeError, ValueError):
+        raise ConfigurationError(
+            "FACTORY_REDIS_URL is not a Redis URL; one looks like redis://user:password@host:6379/0"
+        ) from None
+
+
+async def _connect(settings: RedisSettings) -> ArqRedis:
     try:
         return await create_pool(
             settings,
@@ -40,11 +68,16 @@ async def open_redis(url: str) -> ArqRedis:
             default_queue_name=QUEUE,
             expires_extra_ms=PAYLOAD_LIFE_MS,
         )
-    except (RedisError, OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"Redis cannot be used ({type(error).__name__}). "
-            "Check FACTORY_REDIS_URL, or unset it to use the embedded server."
-        ) from error
+    except (RedisError, OSError) as error:
+        raise _refusal(settings, error) from error
+
+
+def _refusal(settings: RedisSettings, error: Exception) -> ConfigurationError:
+    where = settings.unix_socket_path or f"{settings.host}:{settings.port}"
+    return ConfigurationError(
+        f"Redis at {where} cannot be used ({type(error).__name__}: {error}). "
+        "Check FACTORY_REDIS_URL, or unset it to use the embedded server."
+    )
 
 
 def open_listener(url: str) -> AsyncRedis:

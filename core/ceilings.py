@@ -80,6 +80,15 @@ def mean_of_kind(name: str, kind: str, figures: Figures) -> float | None:
     return sum(calls * found for calls, found in measured) / total if total else None
 
 
+def calls_at_once(parts: Iterable[int], most_at_once: int) -> float:
+    """Calls that jobs of so many parts have under way, on average while they run and none waits for a place: 3 at once
+    speak 4 parts in two rounds, so 2. Out of what is asked for and not out of what ran: at a limit, jobs run with the
+    calls that it leaves them, and a ceiling that went by those would rise to wherever it was."""
+    counted = list(parts)
+    rounds = sum(math.ceil(one / most_at_once) for one in counted)
+    return sum(counted) / rounds if rounds else 1.0
+
+
 def mix_of(loads: Iterable[tuple[CallLoad, float]]) -> CallLoad:
     """The average call of several sorts, with how much there is of each."""
     weighed = list(loads)
@@ -115,18 +124,21 @@ def places_of(limits: Limits, said: Said, call: CallLoad) -> Places:
     return min(found, key=lambda one: one.most)
 
 
-def ceiling_of(routes: Iterable[Route], providers: Mapping[str, Any], places: Mapping[str, Places]) -> float:
-    """Of work that may take any of these routes: an endpoint has what its routes have together, a provider what its
-    endpoints have, each within its own limit. `places` by scope; infinite without a limit."""
-    by_provider: dict[str, dict[str, set[str]]] = {}
-    for route in routes:
-        provider, endpoint, own = (scope.name for scope in scopes_of(route, providers))
-        by_provider.setdefault(provider, {}).setdefault(endpoint, set()).add(own)
-
-    def most(scope: str) -> float:
-        return places.get(scope, Places()).most
-
-    return sum(
-        min(most(provider), sum(min(most(endpoint), sum(map(most, own))) for endpoint, own in endpoints.items()))
-        for provider, endpoints in by_provider.items()
-    )
+def ceiling_of(
+    routes: Iterable[Route],
+    providers: Mapping[str, Any],
+    places: Mapping[str, Places],
+    held: Mapping[str, float] | None = None,
+) -> float:
+    """Jobs that may run at once where each takes any of these routes, which fill up in their order: each within its
+    own places, its endpoint's and its provider's. `places` by scope; `held`: places that a job takes, by the route's
+    own scope, one where nothing is said. Whole, the last with fewer places than it could take, or infinite."""
+    jobs, left = 0.0, {name: found.most for name, found in places.items()}
+    for scopes in dict.fromkeys(tuple(scope.name for scope in scopes_of(route, providers)) for route in routes):
+        room = min(left.get(scope, math.inf) for scope in scopes)
+        if math.isinf(room):
+            return math.inf
+        for scope in scopes:
+            left[scope] = left.get(scope, math.inf) - room
+        jobs += room / (held or {}).get(scopes[-1], 1.0)
+    return float(math.ceil(round(jobs, 6)))

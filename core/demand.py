@@ -50,7 +50,8 @@ class Rule:
 @dataclass(frozen=True, slots=True)
 class Work:
     """Jobs that ask for the same. `service_s`: what one holds a slot for. `ceiling`: how many of them the limits of
-    their providers let run at once. `call_tokens`: what one of their calls counts as there."""
+    their providers let run at once. `call_tokens`: what one of their calls counts as there. `calls_at_once`: how many
+    calls one of them has there at a time; a narration speaks several parts beside each other."""
 
     kind: str
     model: str
@@ -59,6 +60,7 @@ class Work:
     service_s: float
     ceiling: float = NO_CEILING
     call_tokens: float | None = None
+    calls_at_once: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,19 @@ CHARACTERS_PER_TOKEN = 3.5
 TOKENS_PER_IMAGE = 1100
 TOKENS_PER_TURN = 8
 AUDIO_TOKENS_PER_CHARACTER = 1.7
+MOST_CHARACTERS_A_PART = 4000  # of a narration, where its model takes as many
+PART_SHARE = 0.7  # of the most: parts end where paragraphs and sentences do
 
 
 def tokens_of(characters: int) -> int:
     """Tokens of so many characters of prose, rounded up."""
     return int(characters / CHARACTERS_PER_TOKEN) + 1
+
+
+def parts_of(characters: int, most: int | None) -> int:
+    """Parts of a narration of so many characters, about; `most`: what the model speaks at once."""
+    whole = min(MOST_CHARACTERS_A_PART, most or MOST_CHARACTERS_A_PART)
+    return 1 if characters <= whole else max(2, round(characters / (whole * PART_SHARE)))
 
 
 def prompt_tokens(request: JobRequest) -> int:

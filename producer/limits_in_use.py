@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from core.catalog import Catalog
+from core.catalog import Catalog, Endpoint
 from core.filters import serves
 from core.limits import Limits, Scope, project_scope, route_scope
 from producer.composition import Services
@@ -34,7 +34,7 @@ def _of_providers(catalog: Catalog) -> Iterator[tuple[str, Scope]]:
         yield f"provider {provider.id}", Scope(f"provider:{provider.id}", Limits.of(provider.limits))
         for endpoint in catalog.endpoints.get(provider.id, ()):
             yield (
-                f"endpoint {provider.id}/{endpoint.id}",
+                f"endpoint {_said(endpoint)}",
                 Scope(f"endpoint:{endpoint.id}", Limits.of(endpoint.limits)),
             )
 
@@ -48,4 +48,8 @@ def _of_routes(catalog: Catalog) -> Iterator[tuple[str, Scope]]:
                 if model.provider == provider and serves(endpoint.model_pattern, model.model_id)
             }
             for scope, name in sorted(served.items()):
-                yield f"route {name} at {endpoint.id}", Scope(scope, Limits(), learned=True)
+                yield f"route {name} at {_said(endpoint)}", Scope(scope, Limits(), learned=True)
+
+
+def _said(endpoint: Endpoint) -> str:
+    return f"{endpoint.base_url} ({endpoint.handler_function})"

@@ -18,6 +18,7 @@ from core.ceilings import (
     Places,
     Said,
     call_load,
+    calls_at_once,
     ceiling_of,
     mean_of_kind,
     mix_of,
@@ -26,8 +27,9 @@ from core.ceilings import (
 )
 from core.demand import NO_CEILING, Work
 from core.errors import UnknownModel
+from core.estimates import parts_of
 from core.health import Health
-from core.limits import Limits, Scope
+from core.limits import Limits, Scope, route_scope
 from core.request import JobRequest, Kind
 from core.routing import Route, Router
 from producer.composition import Services
@@ -60,6 +62,10 @@ class _Asked:
     routes: Sequence[Route]
     rests: bool
 
+    def parts(self, route: Route) -> list[int]:
+        """Of each narration, were it spoken there."""
+        return [parts_of(one, route.model.max_input_characters) for one in self.row.characters]
+
 
 async def read_open_work(services: Services, now: datetime, *, redis_is_there: bool) -> Mapping[str, OpenWork]:
     """By pool; without Redis, which routes rest and what providers said is not known."""
@@ -70,12 +76,12 @@ async def read_open_work(services: Services, now: datetime, *, redis_is_there: b
     asked = [_ask(services.catalog.router, one, health, now) for one in await _sample(services, now, ready)]
     places = await _read_places(services, asked, redis_is_there)
     counts = _spread([one.row for one in asked], ready)
-    found = {}
+    at_once, found = services.settings.speech_parts_at_once, {}
     for pool in POOLS:
         here = [(one, count) for one, count in zip(asked, counts, strict=True) if pool_of(one.row.kind) == pool]
         found[pool] = OpenWork(
-            work=tuple(_work_of(one, count, catalog, places, figures) for one, count in here),
-            ceiling=_together([one for one, _ in here], catalog, places),
+            work=tuple(_work_of(one, count, catalog, places, figures, at_once) for one, count in here),
+            ceiling=_together([one for one, _ in here], catalog, places, at_once),
             limits=_limits([one for one, _ in here], catalog, places),
             oldest_wait_s=max(
                 (
@@ -108,12 +114,16 @@ def _spread(rows: Sequence[AskedModel], ready: Mapping[tuple[UUID, str], int]) -
     return [wanted.get(one.kind, 0) * one.ready / sampled[one.kind] if sampled[one.kind] else 0.0 for one in rows]
 
 
-def _work_of(asked: _Asked, ready: float, catalog: Catalog, places: Mapping[str, Places], figures: Figures) -> Work:
+def _work_of(
+    asked: _Asked, ready: float, catalog: Catalog, places: Mapping[str, Places], figures: Figures, at_once: int
+) -> Work:
     row = asked.row
-    ceiling = ceiling_of(asked.routes, catalog.providers, places) if asked.routes else NO_CEILING
     service_s = service_s_of(row.kind, asked.routes, figures)
-    tokens = round(_load_of(asked.routes[0], figures).tokens, 1) if asked.routes else None
-    return Work(row.kind, row.model, ready, row.running, service_s, 0.0 if asked.rests else ceiling, tokens)
+    if not asked.routes:
+        return Work(row.kind, row.model, ready, row.running, service_s, 0.0 if asked.rests else NO_CEILING)
+    ceiling, first = ceiling_of(asked.routes, catalog.providers, places, _held([asked], at_once)), asked.routes[0]
+    tokens, calls = round(_load_of(first, figures).tokens, 1), round(calls_at_once(asked.parts(first), at_once), 2)
+    return Work(row.kind, row.model, ready, row.running, service_s, ceiling, tokens, calls)
 
 
 def _ask(router: Router, row: AskedModel, health: Health, now: datetime) -> _Asked:
@@ -132,10 +142,10 @@ async def _read_places(services: Services, asked: Iterable[_Asked], redis_is_the
     loads: dict[str, list[tuple[CallLoad, float]]] = {}
     for one in asked:
         for route in one.routes:
-            load, jobs = _load_of(route, figures), one.row.ready + one.row.running
+            load, calls = _load_of(route, figures), sum(one.parts(route)) or one.row.ready + one.row.running
             for scope in scopes_of(route, catalog.providers):
                 scopes[scope.name] = scope
-                loads.setdefault(scope.name, []).append((load, jobs))
+                loads.setdefault(scope.name, []).append((load, calls))
     said = [Said()] * len(scopes)
     if redis_is_there and scopes:
         with contextlib.suppress(RedisError, OSError):
@@ -167,11 +177,21 @@ def _ready_of(counted: Sequence[OpenJobs], catalog: Catalog) -> dict[tuple[UUID,
     return found
 
 
-def _together(asked: Sequence[_Asked], catalog: Catalog, places: Mapping[str, Places]) -> float:
+def _held(asked: Sequence[_Asked], at_once: int) -> Mapping[str, float]:
+    """Places that one of these jobs takes on a route, by its scope."""
+    parts: dict[str, list[int]] = {}
+    for one in asked:
+        for route in one.routes:
+            parts.setdefault(route_scope(route.endpoint, route.model), []).extend(one.parts(route))
+    return {scope: calls_at_once(counted, at_once) for scope, counted in parts.items()}
+
+
+def _together(asked: Sequence[_Asked], catalog: Catalog, places: Mapping[str, Places], at_once: int) -> float:
     """What all of it may run at once. Work whose routes are not known bounds nothing, and no work neither."""
     if not asked or any(not one.routes and not one.rests for one in asked):
         return NO_CEILING
-    return ceiling_of([route for one in asked for route in one.routes], catalog.providers, places)
+    routes = [route for one in asked for route in one.routes]
+    return ceiling_of(routes, catalog.providers, places, _held(asked, at_once))
 
 
 def _limits(asked: Sequence[_Asked], catalog: Catalog, places: Mapping[str, Places]) -> Mapping[str, Places]:

@@ -21,13 +21,15 @@ class OpenJobs:
 
 @dataclass(frozen=True, slots=True)
 class AskedModel:
-    """Jobs that ask for a model by this name, among those that were looked at."""
+    """Jobs that ask for a model by this name, among those that were looked at. `characters`: of each that is to be
+    spoken, about as they count for its parts."""
 
     project_id: UUID
     kind: str
     model: str
     ready: int
     running: int
+    characters: Sequence[int]
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ from arq.connections import create_pool
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
+from broker.connection import check_redis
 from broker.leases import Lease
 from broker.queue import NO_CAPS, Claim, Held, Ticket, pool_of, score_of
 from core import metrics
@@ -31,6 +32,7 @@ from sql.patience import AGAIN
 from workers.beating import WorkerBeat
 from workers.endings import Back, Ending, Over
 from workers.services import WorkerServices
+from workers.starting import wait_for_server
 
 _CLAIMED_AT_ONCE = 200
 _BEAT_S = 0.5
@@ -50,6 +52,8 @@ class LeasedWorker(Worker):
     async def main(self) -> None:
         """Until a signal; in a burst until the queue is empty."""
         if self._pool is None:
+            assert self.redis_settings is not None
+            await wait_for_server(partial(check_redis, self.redis_settings))
             self._pool = await create_pool(
                 self.redis_settings,
                 job_deserializer=self.job_deserializer,

@@ -1,33 +1,24 @@
 """The arq worker, out of our settings."""
 
-import asyncio
 import contextlib
-import socket
-import time
 from typing import Any
 
 import structlog
-from arq.connections import ArqRedis
 from arq.worker import func
-from redis.exceptions import RedisError
 
 from adapters.registry import HANDLERS
 from broker.connection import PAYLOAD_LIFE_MS, QUEUE, deserialize, redis_settings, serialize
 from core.clock import utc_now
 from core.configuration_faults import find_faults
-from core.errors import ConfigurationError
 from core.logging import get_logger, set_up_logging
 from core.open_files import allow_many_files
 from core.request import Kind
 from core.settings import Settings, has_provider_keys, require_urls
-from sql.patience import GONE
-from workers.services import WorkerServices, open_worker_services
+from workers.services import open_worker_services
+from workers.starting import wait_for_server
 from workers.story import run_job
 
-START_PATIENCE_S = 60.0
-PAUSE_S = 0.5
 MARGIN_S = 5  # arq's own timeout stands behind ours, which puts the job back in good order
-_PASSING = (*GONE, RedisError)
 log = get_logger(__name__)
 
 
@@ -41,7 +32,9 @@ def worker_options(settings: Settings) -> dict[str, Any]:
             set_up_logging(settings.log_level, settings.log_format, program="worker")
         allow_many_files()
         stack = contextlib.AsyncExitStack()
-        services = await _open_patiently(stack, settings, ctx["redis"])
+        services = await wait_for_server(
+            lambda: stack.enter_async_context(open_worker_services(settings, ctx["redis"]))
+        )
         ctx.update(services=services, stack=stack)
         log.info("worker ready", slots=settings.worker_slots, catalog_version=services.catalog.current.version)
         if services.emulator_url is not None:
@@ -73,25 +66,3 @@ def worker_options(settings: Settings) -> dict[str, Any]:
         "job_deserializer": deserialize,
         "log_results": False,
     }
-
-
-def may_pass(error: BaseException) -> bool:
-    """Is it a server that is full or away? A host that nobody knows is a mistake, unless it could not be asked for."""
-    if isinstance(error, socket.gaierror):
-        return error.errno == socket.EAI_AGAIN
-    return isinstance(error, _PASSING)
-
-
-async def _open_patiently(stack: contextlib.AsyncExitStack, settings: Settings, redis: ArqRedis) -> WorkerServices:
-    """A server that is full, slow or restarting is waited for: to end and be started again would take more of what
-    there is too little of. Raises what is wrong with the configuration at once."""
-    until = time.monotonic() + START_PATIENCE_S
-    while True:
-        try:
-            return await stack.enter_async_context(open_worker_services(settings, redis))
-        except (ConfigurationError, *_PASSING) as error:
-            cause = error.__cause__ if isinstance(error, ConfigurationError) else error
-            if cause is None or not may_pass(cause) or time.monotonic() > until:
-                raise
-            log.warning("waiting for a server", error=f"{type(error).__name__}: {error}"[:300])
-        await asyncio.sleep(PAUSE_S)

@@ -118,6 +118,14 @@ PROBLEM = _object(
 )  # fmt: skip
 AMOUNT: Schema = {"type": "number", "minimum": 0}
 PERHAPS: Schema = {"type": ["number", "null"]}
+WORK = _object(
+    {
+        "kind": TEXT, "model": TEXT, "ready": AMOUNT, "running": AMOUNT, "service_s": AMOUNT,
+        "ceiling": {"type": ["number", "null"], "description": "as of the pool, of these alone"},
+        "call_tokens": {"type": ["number", "null"], "description": "what a call counts as against tokens a minute"},
+        "calls_at_once": {"type": "number", "description": "places that a job takes at its provider while it runs"},
+    },
+)  # fmt: skip
 POOL_DEMAND = _object(
     {
         "slots": WHOLE, "workers": WHOLE, "reason": TEXT, "reactive_slots": WHOLE,
@@ -126,7 +134,11 @@ POOL_DEMAND = _object(
         "service_s": AMOUNT, "forecast_per_s": PERHAPS,
         "ceiling": {"type": ["number", "null"], "description": "jobs that providers let run at once; null: any number"},
         "busy_ago_s": {"type": ["number", "null"], "description": "null: nothing ran lately, or nobody knows"},
-        "live_workers": WHOLE, "full_workers": WHOLE, "work": {"type": "array", "items": ANY},
+        "live_workers": WHOLE, "full_workers": WHOLE, "work": {"type": "array", "items": WORK},
+        "limits": {
+            "type": "object", "description": "places for calls, by scope, and the limit that says so",
+            "additionalProperties": _object({"places": WHOLE, "by": TEXT}),
+        },
     },
 )  # fmt: skip
 DEMAND = _object(

@@ -139,6 +139,7 @@ def _endpoint(endpoint: Any, health: Health, now: datetime) -> dict[str, Any]:
         "base_url": endpoint.base_url,
         "handler": endpoint.handler_function,
         "region": endpoint.region,
+        "active": endpoint.active,
         "lacks": health.without_credential.get(endpoint.id),
         "rest": None if rest is None or rest.is_over(now) else _rest(rest, now),
     }

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from adapters.splitting import MOST_CHARACTERS, SpokenPart, split_text, spoken_size
+from adapters.splitting import SpokenPart, split_text, spoken_size
+from core.estimates import MOST_CHARACTERS_A_PART, parts_of
 from tests.prose import chapter
 
 
@@ -40,7 +41,15 @@ def test_parts_end_where_paragraphs_end() -> None:
     parts = split_text(chapter(60_000, 1))
     assert 15 <= len(parts) <= 38
     assert all(part.ends_paragraph for part in parts)
-    assert max(len(part.text) for part in parts) <= MOST_CHARACTERS
+    assert max(len(part.text) for part in parts) <= MOST_CHARACTERS_A_PART
+
+
+def test_about_how_many_parts_is_known_from_the_length() -> None:
+    for length in (3_000, 4_500, 20_000, 60_000):
+        text = chapter(length, 2)
+        for limit in (1_000, 4_000, None):
+            assert parts_of(spoken_size(text), limit) == pytest.approx(len(split_text(text, limit)), rel=0.2, abs=1)
+    assert (parts_of(0, 4_000), parts_of(4_000, 40_000), parts_of(4_001, None)) == (1, 1, 2)
 
 
 def test_a_wall_of_text_is_cut_at_sentences_then_clauses_then_words() -> None:
@@ -62,7 +71,7 @@ def test_an_accent_stays_with_its_letter_and_a_family_together() -> None:
 def test_wide_scripts_get_shorter_parts_because_they_take_longer_to_say() -> None:
     parts = split_text("灯台守は夜ごと船を数え、星を数えた。" * 300)
     assert all(part.text.endswith("。") for part in parts)
-    assert max(len(part.text) for part in parts) <= MOST_CHARACTERS / 3
+    assert max(len(part.text) for part in parts) <= MOST_CHARACTERS_A_PART / 3
     assert spoken_size("船a") == 4
 
 

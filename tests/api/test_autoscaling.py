@@ -97,7 +97,7 @@ async def test_the_number_and_every_figure_behind_it(office: Office) -> None:
     assert (text["slots"], text["workers"]) == (25, 3)
     assert text["work"] == [
         {"kind": "text", "model": "gpt-6-luna", "ready": 100, "running": 5, "service_s": 2.0, "ceiling": None,
-         "call_tokens": 1200.0}
+         "call_tokens": 1200.0, "calls_at_once": 1.0}
     ]  # fmt: skip
     assert text["limits"] == {}
     assert found["pools"]["speech"]["slots"] == 0
@@ -169,6 +169,31 @@ async def test_speech_at_its_providers_limit_asks_for_no_workers_that_could_only
     assert both["pools"]["speech"]["slots"] == 5
     assert both["pools"]["text"]["slots"] > 5
     assert both["slots"] == sum(one["slots"] for one in both["pools"].values())
+
+
+async def test_long_narrations_at_a_limit_ask_for_the_slots_that_their_parts_leave_room_for(office: Office) -> None:
+    services = office.services
+
+    async def limited(**limits: int) -> dict[str, Any]:
+        await services.database.execute("UPDATE factory.providers SET limits = $1 WHERE id = 'elevenlabs'", limits)
+        await services.catalog.step()
+        found: dict[str, Any] = (await office.demand(slots_per_worker=5))["pools"]["speech"]
+        return found
+
+    assert services.settings.speech_parts_at_once == 3
+    await office.measured(SPEAKER, "speech", "elevenlabs", 20_000)
+    ids = await office.submit(30, kind=Kind.speech, model=SPEAKER, input="灯台守は夜ごと船を数え、星を数えた。" * 250)
+    bound = await limited(concurrency=30)
+    (work,) = bound["work"]
+    assert (work["calls_at_once"], work["ceiling"]) == (2.5, 12), "five parts in two rounds"
+    assert bound["limits"] == {"provider:elevenlabs": {"places": 30, "by": "concurrency"}}
+    assert (bound["ceiling"], bound["slots"], bound["workers"]) == (12, 12, 3)
+    assert (await limited(concurrency=1))["slots"] == 1
+    assert (await limited(requests_per_minute=90))["slots"] == 12, "90 requests a minute keep 30 of 20 s busy"
+    await office.start(ids[:20])
+    assert (await limited(concurrency=30))["slots"] == 20, "what runs is not stopped"
+    await office.submit(40, kind=Kind.speech, model=SPEAKER, input="Good night")
+    assert (await limited(concurrency=30))["work"][0]["calls_at_once"] == 1.9, "190 calls in 100 rounds"
 
 
 async def test_tokens_a_minute_are_places_by_what_calls_were_measured_to_use(office: Office) -> None:

@@ -89,6 +89,7 @@ def main() -> None:
     if given.report:
         from tests.autoscaling.plot import draw
 
+        given.report.mkdir(parents=True, exist_ok=True)
         draw(given.report / "autoscaling.png", compared)
 
 

@@ -1,18 +1,36 @@
 """How many calls limits let run at once: calls, requests a minute, tokens a minute, and what providers say."""
 
 import math
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.budgets import CallFigures
-from core.ceilings import USUAL, CallLoad, Places, Said, call_load, mix_of, places_of
+from core.catalog import Model
+from core.ceilings import (
+    USUAL,
+    CallLoad,
+    Places,
+    Said,
+    call_load,
+    calls_at_once,
+    ceiling_of,
+    mix_of,
+    places_of,
+    scopes_of,
+)
 from core.limits import Limits
 
 COUNTS = st.one_of(st.none(), st.integers(1, 10**7))
 LIMITS = st.builds(Limits, COUNTS, COUNTS, COUNTS)
 SAID = st.builds(Said, COUNTS, COUNTS, COUNTS, st.one_of(st.none(), st.integers(0, 100)))
 LOADS = st.builds(CallLoad, st.floats(0.01, 600), st.one_of(st.just(0.0), st.floats(1, 200_000)))
+
+SEATS = st.one_of(st.just(math.inf), st.integers(0, 200).map(float))
+PARTS = st.lists(st.integers(1, 60), min_size=1, max_size=8)
 
 
 def figures(model: str, calls: int, **means: float | None) -> CallFigures:
@@ -81,3 +99,64 @@ def test_a_mix_lies_between_its_sorts(parts: list[tuple[CallLoad, float]]) -> No
     for name in ("seconds", "tokens"):
         values = [getattr(one, name) for one, _ in parts]
         assert min(values) * (1 - 1e-9) <= getattr(found, name) <= max(values) * (1 + 1e-9)
+
+
+def route(provider: str, endpoint: int, model: str) -> Any:
+    """As much of one as a ceiling looks at."""
+    return SimpleNamespace(
+        model=Model(provider, model, "speech"), endpoint=SimpleNamespace(id=UUID(int=endpoint), limits={})
+    )
+
+
+ROUTES = [
+    route("elevenlabs", 1, "one"),
+    route("elevenlabs", 1, "two"),
+    route("elevenlabs", 2, "one"),
+    route("openai", 3, "three"),
+]
+NAMES = sorted({scope.name for one in ROUTES for scope in scopes_of(one, {})})
+OWN = [scopes_of(one, {})[-1].name for one in ROUTES]
+SOME = st.lists(st.sampled_from(ROUTES), min_size=1)
+ROOMS = st.fixed_dictionaries({name: st.builds(Places, SEATS) for name in NAMES})
+
+
+def places_together(routes: list[Any], rooms: dict[str, Places]) -> float:
+    """By the tree of limits: what an endpoint has is the sum of its routes', within its own limit, and so on up."""
+
+    def most(level: int, under: set[tuple[str, ...]]) -> float:
+        if level == 3:
+            return math.inf
+        heads = {scopes[level] for scopes in under}
+        return sum(min(rooms[one].most, most(level + 1, {s for s in under if s[level] == one})) for one in heads)
+
+    return most(0, {tuple(scope.name for scope in scopes_of(one, {})) for one in routes})
+
+
+@given(st.integers(1, 20), PARTS)
+def test_a_job_holds_at_least_a_place_and_at_most_its_parts_or_those_at_once(most: int, parts: list[int]) -> None:
+    held = calls_at_once(parts, most)
+    assert 1 <= held <= min(most, max(parts))
+    assert calls_at_once([1] * len(parts), most) == 1
+
+
+def test_parts_are_spoken_in_rounds() -> None:
+    assert calls_at_once([], 3) == 1
+    assert (calls_at_once([3], 3), calls_at_once([4], 3), calls_at_once([9], 3)) == (3, 2, 3)
+    assert calls_at_once([1, 9], 3) == 10 / 4, "by the time that they take"
+
+
+@given(SOME, ROOMS)
+def test_of_jobs_with_one_call_as_many_run_as_there_are_places(routes: list[Any], rooms: dict[str, Places]) -> None:
+    assert ceiling_of(routes, {}, rooms) == places_together(routes, rooms)
+
+
+@given(SOME, ROOMS, st.fixed_dictionaries({name: st.floats(1, 100) for name in OWN}))
+def test_narrations_have_never_more_slots_than_places_and_one_where_there_is_any(
+    routes: list[Any], rooms: dict[str, Places], held: dict[str, float]
+) -> None:
+    places, slots = places_together(routes, rooms), ceiling_of(routes, {}, rooms, held)
+    assert slots <= places
+    assert (slots >= 1) == (places >= 1)
+    if math.isfinite(places):
+        assert slots <= math.ceil(places / min(held.values()) + 1e-6), "no more than the lightest would fill"
+        assert slots >= math.floor(places / max(held.values()))

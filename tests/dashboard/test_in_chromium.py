@@ -27,6 +27,7 @@ PAGES = {
     "explain": "in this order",
 }
 WITHIN_S = 2.0
+UNCUT = "[...document.querySelectorAll('.scroll')].every((one) => one.scrollWidth <= one.clientWidth)"
 IN_SIGHT = """(() => {
   const bar = document.querySelector('#bar nav').getBoundingClientRect();
   const link = document.querySelector('#bar nav a[aria-current]').getBoundingClientRect();
@@ -80,6 +81,7 @@ async def test_every_page_opens_and_shows_text_as_text(factory: Factory) -> None
                 await page.sees(words)
                 assert await page.run("document.documentElement.scrollWidth") <= width, (place, width)
                 assert await page.run(IN_SIGHT), (place, width)
+                assert await page.run(UNCUT), (place, width)
         await page.size(390, 844)  # as when a phone is turned, on the last page
         await page.until(IN_SIGHT)
         await factory.execute("INSERT INTO factory.alerts (kind, subject, message) VALUES ('auth', 'a', 'b')")
@@ -88,6 +90,7 @@ async def test_every_page_opens_and_shows_text_as_text(factory: Factory) -> None
         await go(page, f"jobs/{job['id']}")
         await page.sees("<script>document.title='owned'</script><b>bold</b>")
         await page.until("document.querySelector('svg[aria-label*=\"calls\"] rect.ok')")
+        assert await page.run(UNCUT)
         assert await page.run("document.querySelectorAll('main b, main script, main img').length") == 0
         assert "owned" not in await page.run("document.title")
         assert page.said == []
@@ -164,6 +167,10 @@ async def test_a_change_is_seen_within_two_seconds_among_a_hundred_thousand_jobs
         await factory.settled()
         await factory.client.post("/v1/jobs", json={"model": "narrator-fast", "kind": "speech", "input": "Wait."})
         await page.sees("0 text · 1 speech")
+        await factory.execute(
+            "UPDATE factory.jobs SET state = 'in_progress', started_at = now() WHERE state = 'queued'"
+        )
+        await page.sees("No worker that is known")
         assert page.said == []
 
 

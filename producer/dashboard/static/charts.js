@@ -55,7 +55,8 @@ export function lines({series, from, to, gapMs, show, tick = show}, width) {
         place) => `${place ? 'L' : 'M'}${x(at).toFixed(1)} ${y(value ?? 0).toFixed(1)}`).join('');
       svg.append(s(`path.area.${one.cls}`,
         {d: `${path}L${x(run.at(-1)[0]).toFixed(1)} ${y(0)}L${x(run[0][0]).toFixed(1)} ${y(0)}Z`}));
-      svg.append(s(`path.stroke.${one.cls}`, {d: path}));
+      svg.append(run.length > 1 ? s(`path.stroke.${one.cls}`, {d: path})
+        : s(`circle.mark.${one.cls}`, {cx: x(run[0][0]), cy: y(run[0][1] ?? 0), r: 1.5}));
     }
   }
   return [svg, ...hover(svg, {series, from, to, x, width, show})];

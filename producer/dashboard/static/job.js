@@ -59,8 +59,8 @@ function facts(job) {
         job.started_at)) : OVER.includes(job.status) ? '–' : since(job.created_at,
         'for')],
     ['Took',
-      job.started_at ? (job.finished_at ? duration(between(job.started_at, job.finished_at)) : since(job.started_at,
-        'for')) : '–'],
+      !job.started_at || job.status === 'queued' ? '–' : job.finished_at ? duration(between(job.started_at,
+        job.finished_at)) : since(job.started_at, 'for')],
     job.expires_at && ['Deadline', moment(job.expires_at)],
     job.batch_id && ['Batch', h('a', {href: `#/batches/${job.batch_id}`}, `…${job.batch_id.slice(-8)}`)],
     job.after?.length > 0 && ['After',
@@ -72,15 +72,21 @@ function facts(job) {
 
 function calls(job) {
   if (!job.calls.length) return null;
-  return h('div.scroll', {}, h('table', {}, head(['Outcome', 'Attempt', 'Called', 'Message'], ['Used', 'Took', 'Cost']),
+  const columns = head(['Outcome', 'Attempt', 'Called', 'Message'], ['Used', 'Took', 'Cost']);
+  return h('div.scroll', {}, h('table.stack', {}, columns,
     h('tbody', {}, job.calls.map((call) => h('tr', {},
       h('td', {}, h(`span.badge.${outcomeClass(call)}`, {}, call.outcome ?? 'under way')),
       h('td.nowrap', {}, call.attempt, call.part !== null && ` · part ${call.part}`),
-      h('td', {}, `${call.provider}/${call.model}`, ' ', call.emulated && h('span.tag', {}, 'emulated')),
-      h('td.grow.muted', {}, call.message ?? (call.asked === 'repair' ? 'asked once more for JSON' : '')),
-      h('td.num', {}, used(call.usage)),
+      h('td.break', {}, `${call.provider}/${call.model}`, ' ', call.emulated && h('span.tag', {}, 'emulated')),
+      message(call),
+      h('td.num.second.low', {}, used(call.usage)),
       h('td.num', {}, call.duration_ms === null ? since(call.started_at, 'for') : duration(call.duration_ms)),
-      h('td.num', {}, call.outcome === null ? '–' : money(call.cost)))))));
+      h('td.num.low', {}, call.outcome === null ? '–' : money(call.cost)))))));
+}
+
+function message(call) {
+  const said = call.message ?? (call.asked === 'repair' ? 'asked once more for JSON' : '');
+  return h(`td.grow.muted.low${said ? '.whole' : '.less'}`, {}, said);
 }
 
 function used(usage) {
@@ -115,8 +121,8 @@ function pieces(content) {
 function answered(job) {
   const result = job.result;
   if (!result) return job.content_deleted_at ? empty('Deleted',
-    'There is nothing to show.') : empty('No answer yet',
-    OVER.includes(job.status) ? 'The job ended without one.' : 'It appears here when the job is over.');
+    'There is nothing to show.') : OVER.includes(job.status) ? empty('No answer',
+    'The job ended without one.') : empty('No answer yet', 'It appears here when the job is over.');
   return [
     result.audio && audio(job, result.audio),
     result.warnings?.length > 0 && h('p.note.warn', {},

@@ -70,7 +70,8 @@ export function show(root, {query}) {
 }
 
 function draw(job) {
-  const took = job.finished_at ? duration(between(job.started_at, job.finished_at)) : since(job.started_at, 'for');
+  const took = job.state === 'queued' ? '–' : job.finished_at ? duration(between(job.started_at,
+    job.finished_at)) : since(job.started_at, 'for');
   const waited = job.started_at ? duration(between(job.created_at,
     job.started_at)) : job.finished_at ? '–' : since(job.created_at,
     'for');

@@ -8,6 +8,7 @@ import {stateOf} from './providers.js';
 
 const SPANS = [[15, '15 min'], [60, '1 h'], [360, '6 h'], [1440, '24 h'], [2880, '48 h']];
 const POOLS = ['text', 'speech'];
+const NAMED_WITHIN_MS = 2000;
 
 export function show(root) {
   const notes = h('div');
@@ -121,7 +122,8 @@ function queueCard() {
   return {node, stop: () => clearInterval(timer), now: (value) => { work = value; redraw(); }};
 }
 
-function drawWorkers(place, {work, fleet}) {
+function drawWorkers(place, seen) {
+  const {work, fleet} = seen;
   if (!work || !fleet) return;
   const jobs = new Map(work.running.map((job) => [job.id, job]));
   const rows = (fleet.workers ?? []).map((worker) => {
@@ -131,12 +133,25 @@ function drawWorkers(place, {work, fleet}) {
     return {name: worker.name, host, pid, pools, slots, lag: Math.round(lag / 5) * 5, state, full,
       busy: worker.jobs.length, started_at: new Date(worker.started_at * 1000).toISOString(), jobs: its};
   });
-  if (jobs.size) rows.push({name: 'nobody', host: 'No worker that is known', pid: null, jobs: [...jobs.values()]});
+  const nobodys = unnamed(jobs, place, seen);
+  if (nobodys.length) rows.push({name: 'nobody', host: 'No worker that is known', pid: null, jobs: nobodys});
   if (!rows.length) {
     put(place, empty('No worker runs', 'Start one with: factory worker'));
     return;
   }
   keyed(place, rows, (one) => one.name, workerRow);
+}
+
+// Of jobs that no worker names, those that none has named for a while: Postgres tells of a job that was just taken
+// before its worker does.
+function unnamed(jobs, place, seen) {
+  const now = Date.now();
+  seen.unnamed = new Map([...jobs.keys()].map((id) => [id, seen.unnamed?.get(id) ?? now]));
+  if (jobs.size) seen.again ??= setTimeout(() => {
+    seen.again = null;
+    if (place.isConnected) drawWorkers(place, seen);
+  }, NAMED_WITHIN_MS);
+  return [...jobs.values()].filter((job) => now - seen.unnamed.get(job.id) >= NAMED_WITHIN_MS);
 }
 
 // Why so many workers: the figures behind the number, by pool.

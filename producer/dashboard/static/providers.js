@@ -4,12 +4,19 @@ import {card, empty, h, head, keyed, put} from './dom.js';
 import {clock, count, duration, words} from './format.js';
 import {follow} from './live.js';
 
+const GAUGES = [
+  ['requests', 'requests_per_minute', 'Requests a minute'],
+  ['tokens', 'tokens_per_minute', 'Tokens a minute'],
+  ['running', 'concurrency', 'At once'],
+];
+
 export function stateOf(provider) {
-  const dead = provider.endpoints.filter((one) => one.rest || one.lacks);
+  const used = provider.endpoints.filter((one) => one.active);
+  const dead = used.filter((one) => one.rest || one.lacks);
   const rests = provider.rests.filter((one) => !one.over);
   if (!provider.active) return ['off', 'switched off'];
-  if (!provider.endpoints.length) return ['off', 'no endpoint'];
-  if (dead.length === provider.endpoints.length) return dead.some((one) => one.rest) ? ['open',
+  if (!used.length) return ['off', 'no endpoint'];
+  if (dead.length === used.length) return dead.some((one) => one.rest) ? ['open',
     'credential rests'] : ['off', 'no key'];
   if (rests.some((one) => one.scope === 'breaker')) return ['open', 'breaker open'];
   if (rests.length) return ['rests', 'rests in part'];
@@ -50,11 +57,12 @@ function addresses(endpoints) {
     const name = `${one.base_url} ${one.region}`;
     by.set(name, [...(by.get(name) ?? []), one]);
   }
-  return [...by.values()].map((all) => h('div.stackrow', {},
+  return h('div.list', {}, [...by.values()].map((all) => h('div.stackrow', {},
     h('div.row', {}, h('span.mono.break', {}, all[0].base_url), h('span.end.tag', {}, all[0].region)),
     h('span.muted', {}, [...new Set(all.map((one) => words(one.handler.split('.').at(-1))))].sort().join(', ')),
+    !all.some((one) => one.active) && h('span.badge.off', {}, 'switched off'),
     [...new Set(all.map((one) => one.lacks).filter(Boolean))].map((lacks) => h('span.badge.off', {}, lacks)),
-    all[0].rest && rest(all[0].rest)));
+    all[0].rest && rest(all[0].rest))));
 }
 
 function rest(one) {
@@ -79,22 +87,25 @@ function drawLimits(place, all) {
         'Limits of projects, providers and endpoints appear here, and what providers say of theirs.'));
     return;
   }
-  const rows = all.map((one) => h('tr', {}, h('td', {}, one.scope),
-    [['requests', 'requests_per_minute'], ['tokens', 'tokens_per_minute'],
-      ['running', 'concurrency']].map(([used, limit]) => gauge(one[used], one.limits[limit] ?? one.said[limit])),
-    h('td.muted', {},
-      Object.entries(one.said).map(([name,
-        value]) => `${name.replaceAll('_', ' ')} ${name.endsWith('_ms') ? duration(value) : count(value)}`).join(', ') || '–')));
+  const rows = all.map((one) => h('tr', {}, h('td.break.whole', {}, one.scope),
+    GAUGES.map(([used, limit, name]) => gauge(one[used], one.limits[limit] ?? one.said[limit], name)),
+    said(one.said)));
   put(place,
     h('div.scroll', {},
-      h('table', {}, head(['Scope', 'Requests a minute', 'Tokens a minute', 'At once', 'The provider said']),
+      h('table.stack', {}, head(['Scope', ...GAUGES.map(([, , name]) => name), 'The provider said']),
         h('tbody', {}, rows))));
 }
 
-function gauge(used, limit) {
-  if (!limit) return h('td.muted', {}, used ? count(used) : '–');
+function said(all) {
+  const shown = Object.entries(all).filter(([, value]) => value).map(([name,
+    value]) => `${name.replaceAll('_', ' ')} ${name.endsWith('_ms') ? duration(value) : count(value)}`).join(', ');
+  return h(`td.muted${shown ? '.whole' : '.less'}`, {data: {name: 'The provider said'}}, shown || '–');
+}
+
+function gauge(used, limit, name) {
+  if (!limit) return h(`td.muted.left${used ? '.whole' : '.less'}`, {data: {name}}, used ? count(used) : '–');
   const share = used / limit;
-  return h('td', {},
+  return h('td.left.whole', {data: {name}},
     h('div.stackrow', {}, h('span.nowrap', {}, `${count(used)} of ${count(limit)}`),
       meter([[share > 0.9 ? 'open' : share > 0.7 ? 'rests' : 'ok', Math.min(used, limit), 'used']], limit)));
 }

@@ -29,7 +29,7 @@ export function show(root) {
     aliases, h('div.gap'),
     card('Endpoints',
       h('div.scroll', {},
-        h('table', {}, head(['On', 'Provider', 'Address', 'Handler', 'Models', 'Region', 'Credential', 'Priority']),
+        h('table.stack', {}, head(['On', 'Provider', 'Address', 'Handler', 'Models', 'Region', 'Credential', 'Priority']),
           endpoints))));
   load();
   return onChange(load);
@@ -78,7 +78,7 @@ export function aliasCard(alias, load) {
     h('div.targets', {}, alias.targets.map((target, at) => h(`div.target${target.active ? '' : '.off'}`, {},
       toggle(target.active, `${alias.alias}: use ${target.provider}/${target.model_id}`,
         (active) => change(target, {active})),
-      h('span.muted', {title: 'position'}, target.position),
+      h('span.muted', {title: 'position'}, weighted ? '' : target.position),
       h('span.name', {}, h('span.muted', {}, `${target.provider}/`), target.model_id),
       weighted ? weight(target, change) : h('span.steps', {},
         step('↑', 'earlier', target, alias.targets[at - 1], change),
@@ -111,9 +111,10 @@ function endpointRow(endpoint, load) {
     h('td', {},
       toggle(endpoint.active, `Use ${endpoint.base_url} with ${endpoint.handler_function}`,
         (active) => change({active}))),
-    h('td', {}, endpoint.provider), h('td.mono.nowrap', {}, endpoint.base_url),
-      h('td.nowrap', {}, endpoint.handler_function), h('td.mono', {}, endpoint.model_pattern),
-      h('td', {}, endpoint.region), h('td.mono.muted', {}, endpoint.credential ?? 'none'), h('td', {}, priority));
+    h('td', {}, endpoint.provider), h('td.mono.wide.whole', {}, endpoint.base_url),
+      h('td.wide.whole', {}, endpoint.handler_function), h('td.mono.whole', {}, endpoint.model_pattern),
+      h('td.second', {}, endpoint.region), h('td.mono.muted.less', {}, endpoint.credential ?? 'none'),
+      h('td', {}, priority));
 }
 
 // A number that is finished; the field is left, so that it shows what comes of it.
