@@ -124,9 +124,10 @@ async def lock_validating(db: Executor, batch_id: UUID) -> str | None:
 async def copy_lines(database: Database, batch_id: UUID, lines: Sequence[tuple[int, bytes]]) -> None:
     """Store lines by number; durable when this returns."""
     records = [(batch_id, line, body) for line, body in lines]
-    await database.copy_records_to_table(
-        "batch_lines", schema_name="factory", columns=("batch_id", "line", "body"), records=records
-    )
+    async with database.acquire() as connection:
+        await connection.copy_records_to_table(
+            "batch_lines", schema_name="factory", columns=("batch_id", "line", "body"), records=records
+        )
 
 
 async def select_lines(

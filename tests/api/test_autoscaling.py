@@ -232,7 +232,8 @@ async def test_a_forecast_stands_beside_what_is_needed_now(office: Office) -> No
         for weeks in range(1, 5)
         for number in range(-4, 2)
     ]
-    await services.database.executemany("INSERT INTO factory.arrivals VALUES ($1, $2, $3, $4)", rows)
+    for row in rows:
+        await services.database.execute("INSERT INTO factory.arrivals VALUES ($1, $2, $3, $4)", *row)
     text = (await office.demand(slots_per_worker=10))["pools"]["text"]
     assert text["forecast_per_s"] == pytest.approx(5.0, rel=0.1), "half of ten a second: nobody came in the last hour"
     assert text["predicted_slots"] == pytest.approx(10 + 2 * 10**0.5, abs=2)

@@ -14,7 +14,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import httpx
 
 from core.settings import child_environment, python_program
@@ -22,7 +21,7 @@ from producer.embedded import EmbeddedServers
 from producer.embedded.postgres import programs
 from producer.keys import create_key
 from sql.migrating import migrate
-from sql.pool import open_pool
+from sql.pool import Database, open_pool
 from sql.seeding import seed
 from tests.storm.checker import IN_FORCE_WITHIN, After, share_completed, violations, with_schema
 
@@ -182,7 +181,7 @@ class Storm:
 
         return edit
 
-    async def _read(self, pool: asyncpg.Pool) -> After:
+    async def _read(self, pool: Database) -> After:
         jobs = await pool.fetch("SELECT * FROM factory.jobs")
         calls = await pool.fetch(
             "SELECT call.*, endpoint.region FROM factory.calls AS call "
