@@ -8,6 +8,8 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
+from broker.direct import Direct, Script
+from broker.queue import read_script
 from producer.limiting import Asked, ProjectLimits
 from tests.house import Factory
 
@@ -168,8 +170,8 @@ async def test_an_operator_sees_what_is_in_use(factory: Factory) -> None:
 async def test_no_caller_sees_an_error_because_redis_is_away(factory: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     await limit(factory, requests_per_minute=2)
     async with Redis(host="127.0.0.1", port=1) as nowhere:
-        for script in factory.services.limiter._scripts.values():
-            monkeypatch.setattr(script, "registered_client", nowhere)
+        for name in factory.services.limiter._scripts:
+            monkeypatch.setitem(factory.services.limiter._scripts, name, Script(Direct(nowhere), read_script(name)))
         answers = [await post(factory) for _ in range(3)]
     assert [one.status_code for one in answers] == [202, 202, 429]
     assert 50 <= int(answers[2].headers["retry-after"]) <= 61
