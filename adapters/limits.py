@@ -4,6 +4,7 @@ ElevenLabs counts calls that run at once, for the account. OpenAI and those who 
 and reset for requests and tokens, the reset as a duration; Anthropic as a time, tokens also by input and output.
 """
 
+import asyncio
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
@@ -40,7 +41,9 @@ WIRE: ContextVar[Wire | None] = ContextVar("provider_wire", default=None)
 
 async def listen(adapter: Adapter, by_pool: bool, call: ProviderCall) -> ProviderAnswer:
     """The adapter's answer, or its error, with what the headers under it said of limits."""
-    if not by_pool:
+    if by_pool:
+        await asyncio.sleep(0)  # what `may_go` waits for is on its way before the request is made ready
+    else:
         await call.may_go()
     wire = Wire(call.may_go)
     token = WIRE.set(wire)

@@ -35,7 +35,7 @@ from sql.calls import CompletedCall, OpenedCall
 from sql.jobs import StartedJob
 from workers.ledger import Ledger
 from workers.services import WorkerServices
-from workers.spending import JobGone
+from workers.spending import Begun, JobGone
 
 GRACE_S = 2.0
 MOST_SHOWN = 8
@@ -72,6 +72,7 @@ class Line:
 
     ledger: Ledger
     call_id: UUID
+    begun: Begun
     opening: "asyncio.Future[bool]"
     project: Project | None
     route: Route
@@ -84,6 +85,7 @@ class Line:
         """Raises FenceLost, or what kept it from being written."""
         if not await asyncio.shield(self.opening):
             raise FenceLost
+        self.begun.written()
 
     async def abandon(self) -> None:
         """Nobody knows what became of the call, and the provider may bill for it; unless it was not sent yet."""
@@ -174,9 +176,7 @@ async def call_provider(
         outcome: ProviderAnswer | ProviderError | None = None
         try:
             timeout_s = max(1.0, timeout_s - (time.monotonic() - asked_at))
-            line = _open(services, job, request, route, part.number if part else None, asked, asked_first)
-            line.opening.add_done_callback(lambda _: begun.written())
-            await asyncio.sleep(0)  # the line is on its way before the request is made ready
+            line = _open(services, job, request, route, begun, part.number if part else None, asked, asked_first)
             call = _call_of(services, line, request, images, timeout_s, part)
             answered = await _heed(services, line, call, wanted, owe)
             outcome = answered.answer
@@ -266,6 +266,7 @@ def _open(
     job: StartedJob,
     request: JobRequest,
     route: Route,
+    begun: Begun,
     part: int | None,
     asked: str | None,
     asked_first: Usage | None,
@@ -297,7 +298,7 @@ def _open(
     opening = services.ledger.open(opened)
     preferred_price = price if preferred is route.model else catalog.price_at(preferred, started) if preferred else None
     ledger, project = services.ledger, catalog.projects.get(job.project_id)
-    return Line(ledger, call_id, opening, project, route, price, preferred_price, asked_first, began)
+    return Line(ledger, call_id, begun, opening, project, route, price, preferred_price, asked_first, began)
 
 
 async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:
