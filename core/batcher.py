@@ -18,6 +18,7 @@ class Batcher(Generic[Item, Answer]):
     Nobody waits for others to come: a lone item is written at once. The bound on delay is the duration of the
     writes under way, the bound on size is `most`. When `is_about_one` says that an error is some item's own fault, the
     group is split until that item stands alone with its error and the others are written. `name`: in the metrics.
+    `unwanted`: is given the answer of an item whose asker was cancelled before it came.
     """
 
     def __init__(
@@ -28,8 +29,10 @@ class Batcher(Generic[Item, Answer]):
         most: int = 500,
         at_once: int = 2,
         name: str = "other",
+        unwanted: Callable[[Answer], object] | None = None,
     ) -> None:
         self._write = write
+        self._unwanted = unwanted
         self._most = most
         self._name = name
         self._at_once = at_once
@@ -91,3 +94,5 @@ class Batcher(Generic[Item, Answer]):
             for (_, future), answer in zip(group, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
+                elif self._unwanted is not None:
+                    self._unwanted(answer)

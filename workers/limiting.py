@@ -67,14 +67,12 @@ class ProviderLimits:
         self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._scopes_by: Catalog | None = None
         self._known_scopes: dict[tuple[UUID, str], list[Scope]] = {}
-        self._undoing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         self._news.start()
 
     async def stop(self) -> None:
         await self._news.stop()
-        await asyncio.gather(*self._undoing, return_exceptions=True)
         await self._limiter.drain()
 
     async def enter(self, route: Route, request: JobRequest, patience_s: float) -> Taken:
@@ -104,7 +102,8 @@ class ProviderLimits:
     async def settle_job(self, job: StartedJob, usage: Usage | None) -> None:
         """The project's own limit counts the true tokens from now on."""
         project = self._catalog.current.projects.get(job.project_id)
-        if usage is not None and project and Limits.of(project.settings.get("limits")).tokens_per_minute:
+        said = project.settings.get("limits") if project else None
+        if usage is not None and said and Limits.of(said).tokens_per_minute:
             await self._limiter.settle(str(job.id), usage.total_tokens)
 
     async def _try(self, route: Route, request: JobRequest, *, pace: bool) -> Taken | Refused:
@@ -112,16 +111,11 @@ class ProviderLimits:
             f"{self._name}.{next(self._calls)}", self._scopes(route), tokens=tokens_asked(request), pace=pace
         )
         try:
-            return await asyncio.shield(asking)
+            return await asking
         except asyncio.CancelledError:
-            undoing = asyncio.ensure_future(self._undo(asking))
-            self._undoing.add(undoing)
-            undoing.add_done_callback(self._undoing.discard)
+            if not asking.cancelled() and not asking.exception() and isinstance(taken := asking.result(), Taken):
+                self._limiter.give_back(taken, 0)
             raise
-
-    async def _undo(self, asking: "asyncio.Future[Taken | Refused]") -> None:
-        if isinstance(answer := await asking, Taken):
-            await self._limiter.give_back(answer, 0)
 
     async def _wait(self, route: Route, request: JobRequest, refused: Refused, until: float) -> Taken | Refused:
         line = self._lines[refused.scope]

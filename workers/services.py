@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
@@ -119,7 +120,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         await health.start()
         stack.push_async_callback(health.stop)
         running = RunningJobs()
-        cancels = Wakeups(redis, CANCELS, on_wake=running.cancel)
+        cancels = Wakeups(redis, CANCELS, on_wake=lambda job_id: running.cancel(UUID(job_id)))
         cancels.start()
         stack.push_async_callback(cancels.stop)
         providers = ProviderPool()
