@@ -34,6 +34,7 @@ from sql.jobs import StartedJob
 
 _LOOK_S = (0.2, 0.5)  # behind the news, for those that were lost
 _AWAY_S = (2.0, 6.0)
+_UNLIMITED_S = 1.0  # for so long a route that nothing limits is called without asking again
 
 
 class AtLimit(Exception):
@@ -67,6 +68,7 @@ class ProviderLimits:
         self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._scopes_by: Catalog | None = None
         self._known_scopes: dict[tuple[UUID, str], list[Scope]] = {}
+        self._unlimited_until: dict[str, float] = {}
 
     async def start(self) -> None:
         self._news.start()
@@ -78,6 +80,9 @@ class ProviderLimits:
     async def enter(self, route: Route, request: JobRequest, patience_s: float) -> Taken:
         """Room for one call. Raises AtLimit; with patience it waits that long for a place, and is given a turn of its
         own where it is told to come back."""
+        learned = self._scopes(route)[-1].name
+        if self._unlimited_until.get(learned, 0.0) > time.monotonic():
+            return Taken("", (learned,), (0,), 0, 0)
         answer = await self._try(route, request, pace=patience_s > 0)
         if isinstance(answer, Refused) and answer.wait_s is None and patience_s > 0:
             answer = await self._wait(route, request, answer, time.monotonic() + patience_s)
@@ -86,6 +91,8 @@ class ProviderLimits:
             raise AtLimit.of(answer)
         if answer.places:
             self._leases.hold_places(answer.holder, answer.places)
+        if answer.is_unlimited:
+            self._unlimited_until[learned] = time.monotonic() + _UNLIMITED_S
         return answer
 
     def leave(self, taken: Taken, outcome: ProviderAnswer | ProviderError | None) -> "asyncio.Future[None]":
@@ -94,6 +101,8 @@ class ProviderLimits:
         if taken.places:
             self._leases.drop_places(taken.holder)
         word: ProviderWord | None = outcome.limits if outcome is not None else None
+        if word is not None:
+            self._unlimited_until.pop(taken.scopes[-1], None)
         tokens = outcome.usage.total_tokens if outcome is not None and outcome.usage is not None else None
         if isinstance(outcome, ProviderError) and outcome.kind is ErrorKind.rate_limited:
             tokens = 0
