@@ -170,7 +170,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         stack.push_async_callback(meter.stop)
         ledger, finisher = Ledger(database), Finisher(database, queue, wakeups, catalog)
         acknowledged: Batcher[Held, None] = Batcher(
-            _acknowledger(queue), is_about_one=lambda _error: False, name="acknowledge"
+            _acknowledger(queue), is_about_one=lambda _error: False, name="acknowledge", at_once=1
         )
         for unfinished in (acknowledged.drain, finisher.drain, ledger.drain):
             stack.push_async_callback(unfinished)
