@@ -32,7 +32,7 @@ from workers.beating import WorkerBeat
 from workers.endings import Back, Ending, Over
 from workers.services import WorkerServices
 
-_CLAIMED_AT_ONCE = 200
+_CLAIMED_AT_ONCE = 300
 _BEAT_S = 0.5
 _POLL_S = (1.5, 2.5)  # behind the bell, for rings that were lost
 _AWAY = (*AGAIN, RedisError)
