@@ -29,7 +29,7 @@ END $$;
 CREATE OR REPLACE FUNCTION factory.end_jobs(
     ending uuid[], ends jsonb, lines jsonb, landings jsonb, at timestamptz,
     OUT what text, OUT id uuid, OUT batch_id uuid, OUT cost numeric
-) RETURNS SETOF record LANGUAGE plpgsql SET enable_nestloop = off AS $$
+) RETURNS SETOF record LANGUAGE plpgsql SET enable_nestloop = off SET plan_cache_mode = force_generic_plan AS $$
 #variable_conflict use_column
 DECLARE
     ended uuid[];
