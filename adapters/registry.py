@@ -2,13 +2,15 @@
 
 import asyncio
 import sys
-from functools import partial
+from collections.abc import Callable, Coroutine
+from functools import cache, partial
 from importlib import import_module
+from typing import Any
 
 from adapters.limits import listen
 from adapters.pool import ProviderPool
 from core.errors import ConfigurationError
-from core.provider import Adapter, HandlerSpec
+from core.provider import Adapter, HandlerSpec, ProviderAnswer
 
 _OPENAI_FORMATS = frozenset({"mp3", "opus", "aac", "flac", "wav", "pcm"})
 _ENCODED_HERE = frozenset({"mp3", "opus", "flac", "wav", "pcm"})
@@ -43,8 +45,7 @@ async def import_handler(name: str) -> None:
     """What the handler needs, imported in a thread on first use. An SDK takes a second, on a busy machine five: the
     event loop goes on meanwhile, and the worker keeps its leases. A name that does not exist needs nothing."""
     spec = HANDLERS.get(name)
-    wanted = (spec.sdk, spec.module) if spec else ()
-    if missing := [one for one in wanted if one and one not in sys.modules]:
+    if spec is not None and (missing := [one for one in _needs(spec) if one not in sys.modules]):
         await asyncio.to_thread(lambda: [import_module(one) for one in missing])
 
 
@@ -53,6 +54,17 @@ def load_handler(name: str, pool: ProviderPool) -> Adapter:
     spec = HANDLERS.get(name)
     if spec is None:
         raise ConfigurationError(f"There is no handler {name!r}. Handlers: {', '.join(sorted(HANDLERS))}.")
-    function = spec.loader.partition(":")[2]
-    adapter: Adapter = partial(getattr(import_module(spec.module), function), pool)
-    return partial(listen, adapter, spec.by_pool)
+    return partial(listen, partial(_function_of(spec), pool), spec.by_pool)
+
+
+@cache
+def _needs(spec: HandlerSpec) -> tuple[str, ...]:
+    return tuple(one for one in (spec.sdk, spec.module) if one)
+
+
+@cache
+def _function_of(spec: HandlerSpec) -> Callable[..., Coroutine[Any, Any, ProviderAnswer]]:
+    function: Callable[..., Coroutine[Any, Any, ProviderAnswer]] = getattr(
+        import_module(spec.module), spec.loader.partition(":")[2]
+    )
+    return function

@@ -69,7 +69,7 @@ class Limiter:
         self._shares: dict[str, _Share] = {}
         self._away_until = 0.0
         self._taking: Batcher[_Asked, Taken | Refused] = Batcher(
-            self._take_group, is_about_one=lambda _error: False, name="take_rooms"
+            self._take_group, is_about_one=lambda _error: False, name="take_rooms", unwanted=self._undo
         )
         self._giving: Batcher[list[Any], None] = Batcher(
             self._give_back_group, is_about_one=lambda _error: False, name="give_back_rooms"
@@ -82,8 +82,12 @@ class Limiter:
         self, holder: str, scopes: Sequence[Scope], *, requests: int = 1, tokens: int = 0, pace: bool = False
     ) -> "asyncio.Future[Taken | Refused]":
         """Room in all scopes, or none. `pace`: who is refused gets a turn of its own, so that a crowd does not come
-        back at once. The rooms told are those of the first scope."""
+        back at once. The rooms told are those of the first scope. Who is cancelled before it comes takes none."""
         return self._taking.put(_Asked(holder, scopes, requests, tokens, pace))
+
+    def _undo(self, answer: Taken | Refused) -> None:
+        if isinstance(answer, Taken):
+            self.give_back(answer, 0)
 
     async def _take_group(self, group: Sequence["_Asked"]) -> list[Taken | Refused]:
         calls = [one.as_json() for one in group]
@@ -109,6 +113,7 @@ class Limiter:
 
     async def drain(self) -> None:
         """Everything that was given back is told."""
+        await self._taking.drain()
         await self._giving.drain()
 
     async def _give_back_group(self, group: Sequence[list[Any]]) -> list[None]:

@@ -18,6 +18,8 @@ class Batcher(Generic[Item, Answer]):
     Nobody waits for others to come: a lone item is written at once. The bound on delay is the duration of the
     writes under way, the bound on size is `most`. When `is_about_one` says that an error is some item's own fault, the
     group is split until that item stands alone with its error and the others are written. `name`: in the metrics.
+    `unwanted`: is given the answer of an item whose asker was cancelled before it came. `patience_s`: for so long those
+    who come wait for a write under way to end, to go together; then it counts as held up, and one begins beside it.
     """
 
     def __init__(
@@ -28,8 +30,14 @@ class Batcher(Generic[Item, Answer]):
         most: int = 500,
         at_once: int = 2,
         name: str = "other",
+        unwanted: Callable[[Answer], object] | None = None,
+        patience_s: float = 0.0,
     ) -> None:
         self._write = write
+        self._unwanted = unwanted
+        self._patience_s = patience_s
+        self._began = 0.0
+        self._look: asyncio.TimerHandle | None = None
         self._most = most
         self._name = name
         self._at_once = at_once
@@ -56,10 +64,20 @@ class Batcher(Generic[Item, Answer]):
                     await asyncio.wait(self._writing)
 
     def _begin(self) -> None:
-        if self._waiting and len(self._writing) < self._at_once:
-            task = asyncio.get_running_loop().create_task(self._write_some())
-            self._writing.add(task)
-            task.add_done_callback(self._end)
+        if not self._waiting or len(self._writing) >= self._at_once:
+            return
+        loop = asyncio.get_running_loop()
+        if self._writing and (left_s := self._began + self._patience_s - loop.time()) > 0:
+            self._look = self._look or loop.call_later(left_s, self._look_again)
+            return
+        self._began = loop.time()
+        task = loop.create_task(self._write_some())
+        self._writing.add(task)
+        task.add_done_callback(self._end)
+
+    def _look_again(self) -> None:
+        self._look = None
+        self._begin()
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._writing.discard(task)
@@ -91,3 +109,5 @@ class Batcher(Generic[Item, Answer]):
             for (_, future), answer in zip(group, answers, strict=True):
                 if not future.done():
                     future.set_result(answer)
+                elif self._unwanted is not None:
+                    self._unwanted(answer)

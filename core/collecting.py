@@ -7,4 +7,4 @@ def collect_seldom() -> None:
     """Once everything is loaded. A full collection stops two thousand subscribers for 0.3 s."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
+    gc.set_threshold(200_000, 20, 100)

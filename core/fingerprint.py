@@ -13,7 +13,7 @@ from uuid import UUID
 
 import orjson
 
-from core.catalog import Catalog, Project
+from core.catalog import Alias, Catalog, Project
 from core.records import record
 from core.request import JobRequest, Kind
 
@@ -38,6 +38,9 @@ class CachePolicy:
     openai: bool = False
 
 
+_AS_IT_COMES = CachePolicy()
+
+
 @record
 class CacheUse:
     """What the cache is to one job. `looks_up` is False for `refresh`: a new answer, for others to find."""
@@ -50,8 +53,8 @@ class CacheUse:
 def policy_of(project: Project | None) -> CachePolicy:
     """What is said wrongly counts as not said; it is among the configuration's faults."""
     said = project.settings.get("cache") if project else None
-    if not isinstance(said, Mapping):
-        return CachePolicy()
+    if said is None or not isinstance(said, Mapping):
+        return _AS_IT_COMES
     ttl_s, most = said.get("ttl_s"), said.get("max_entries")
     return CachePolicy(
         on=said.get("mode") != "off",
@@ -72,7 +75,7 @@ def cache_use(
         return None
     if in_batch and request.kind is Kind.speech and request.voice_policy == "keep":
         return None
-    if _drawn_by(request, catalog, project_id) == "job":
+    if _drawn_by(request, catalog.find_alias(request.model, project_id)) == "job":
         return None
     found = fingerprint_of(request, catalog, project_id, emulated=emulated)
     return CacheUse(found, request.cache == "use", policy.ttl_s)
@@ -90,7 +93,7 @@ def fingerprint_of(request: JobRequest, catalog: Catalog, project_id: UUID | Non
         "version": VERSION,
         "emulated": emulated,
         "model": [alias.alias, str(alias.project_id), alias.revision] if alias else request.model,
-        "drawn_by": _drawn_by(request, catalog, project_id),
+        "drawn_by": _drawn_by(request, alias),
         "voice_means": _voices(request.voice, catalog),
         **request.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_ASKED),
         **_canonical(request),
@@ -98,9 +101,8 @@ def fingerprint_of(request: JobRequest, catalog: Catalog, project_id: UUID | Non
     return hashlib.sha256(orjson.dumps(asked, default=str, option=orjson.OPT_SORT_KEYS)).digest()
 
 
-def _drawn_by(request: JobRequest, catalog: Catalog, project_id: UUID | None) -> str | None:
+def _drawn_by(request: JobRequest, alias: Alias | None) -> str | None:
     """What decides which target of a weighted alias a request draws: experiments stay what they are."""
-    alias = catalog.find_alias(request.model, project_id)
     if alias is None or alias.strategy != "weighted" or alias.split_by == "project":
         return None
     value = request.metadata.get(alias.split_by.removeprefix("metadata.")) if alias.split_by != "job" else None

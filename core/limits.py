@@ -103,6 +103,12 @@ class Taken:
     tokens_room: Room | None = None
 
     @property
+    def is_unlimited(self) -> bool:
+        """Nothing is limited here, and the provider has said of no limit."""
+        alone = len(self.scopes) == 1 and not self.local and not any(self.marks)
+        return alone and self.requests_room is None and self.tokens_room is None
+
+    @property
     def places(self) -> tuple[str, ...]:
         """The scopes in which it holds a place."""
         if not any(self.marks):

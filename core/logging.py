@@ -16,18 +16,23 @@ from core.clock import utc_now
 
 SECRET_NAMES = re.compile(r"api_?key|authorization|password|secret|token$|credential", re.IGNORECASE)
 _ABOUT: ContextVar[Mapping[str, Any]] = ContextVar("about", default={})  # noqa: B039  it is never changed
+_OURS = frozenset({"job_id", "level", "logger", "program", "timestamp"})  # nobody else writes into these
 SECRET_TEXTS = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@|\b(sk|fk|xi|AIza)[-_]?[A-Za-z0-9_-]{16,}")
 
 
 @lru_cache(maxsize=1024)
-def _secrets_among(names: tuple[str, ...]) -> list[str]:
-    return [name for name in names if SECRET_NAMES.search(name)]
+def _looked_at(names: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Those that are secrets, and those of the others whose text may hold one."""
+    secret = [name for name in names if SECRET_NAMES.search(name)]
+    return secret, [name for name in names if name not in _OURS and name not in secret]
 
 
 def _hide_secrets(event: MutableMapping[str, Any]) -> None:
-    for name in _secrets_among(tuple(event)):
+    secret, others = _looked_at(tuple(event))
+    for name in secret:
         event[name] = "***"
-    for name, value in event.items():
+    for name in others:
+        value = event[name]
         if isinstance(value, str) and (len(value) > 20 or "://" in value):
             event[name] = SECRET_TEXTS.sub(lambda match: f"{match[1]}***@" if match[1] else "***", value)
 

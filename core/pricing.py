@@ -8,6 +8,7 @@ from core.catalog import Model, Price
 from core.result import Usage
 
 MILLION = Decimal(1_000_000)
+_ONE = Decimal(1)
 
 
 def price_usage(usage: Usage, price: Price | None, region: str = "global") -> Decimal | None:
@@ -15,10 +16,10 @@ def price_usage(usage: Usage, price: Price | None, region: str = "global") -> De
     at the input rate where the provider lists none; a prompt above the threshold reprices the whole call; the tier
     that served it is a factor. None: not known, also for a tier without a factor, and for sound in a call that is
     no speech, of which no price speaks."""
-    tier = Decimal(1) if price is None or usage.service_tier is None else price.service_tiers.get(usage.service_tier)
+    tier = _ONE if price is None or usage.service_tier is None else price.service_tiers.get(usage.service_tier)
     if price is None or tier is None or (usage.audio_tokens and not usage.characters):
         return None
-    factor = price.regional_surcharge.get(region, Decimal(1)) * tier
+    factor = price.regional_surcharge.get(region, _ONE) * tier
     if price.audio_usd_per_mchar is not None:
         return usage.characters * price.audio_usd_per_mchar / MILLION * factor
     above = price.threshold_tokens is not None and usage.prompt_tokens > price.threshold_tokens

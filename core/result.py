@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, dataclass, field, fields
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 _OTHERS = (
@@ -13,6 +14,7 @@ _OTHERS = (
     "characters",
     "service_tier",
 )
+_others_of = attrgetter(*_OTHERS)
 
 
 @dataclass(slots=True)
@@ -43,8 +45,8 @@ class Usage:
             "completion_tokens": self.completion_tokens,
             "total_tokens": self.total_tokens,
         }
-        for name in _OTHERS:
-            if amount := getattr(self, name):
+        for name, amount in zip(_OTHERS, _others_of(self), strict=True):
+            if amount:
                 shown[name] = amount
         return shown
 

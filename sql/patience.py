@@ -17,6 +17,7 @@ GONE = (OSError, asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.Po
 AGAIN = (*GONE, asyncpg.DeadlockDetectedError)
 PAUSE_S = 0.5
 PATIENCE_S = 240.0
+TOGETHER_S = 0.05  # a write that takes longer is held up by something, such as a row that another transaction holds
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -78,7 +78,7 @@ class Walk:
         self._request = request
         self._plan = plan
         self._router = router
-        self._allowed = {_key(route) for route in plan.routes}
+        self._allowed: set[tuple[UUID, str]] | None = None  # those of the plan
         self._max_attempts = services.settings.max_attempts
         self._errors: list[tuple[str, ProviderError]] = []
         self._resting: list[tuple[str, Rest]] = [(route.model.provider, rest) for route, rest in plan.resting]
@@ -163,7 +163,7 @@ class Walk:
                 self._allowed = {_key(one) for one in (*plan.routes, *(resting for resting, _ in plan.resting))}
             except UnknownModel:
                 self._allowed = set()
-        return _key(route) in self._allowed
+        return self._allowed is None or _key(route) in self._allowed
 
     def end(self) -> RetryAt | Fail:
         """No route is left for this attempt."""

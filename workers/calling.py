@@ -272,11 +272,11 @@ def _open(
     asked_first: Usage | None,
 ) -> Line:
     call_id, started, began = new_id(), utc_now(), time.monotonic()
-    catalog = services.catalog.current
-    price = catalog.price_at(route.model, started)
-    preferred = find_preferred(catalog, request.model, job.project_id, route.model, started)
-    most = most_usage(request, route.model.max_output_tokens)
-    tier = asked_tier(request, route.model.provider, route.parameters)
+    catalog, model = services.catalog.current, route.model
+    price = catalog.price_at(model, started)
+    preferred = find_preferred(catalog, request.model, job.project_id, model, started)
+    most = most_usage(request, model.max_output_tokens)
+    tier = asked_tier(request, model.provider, route.parameters)
     opened = OpenedCall(
         id=call_id,
         job_id=job.id,
@@ -285,8 +285,8 @@ def _open(
         attempt=job.attempts,
         part=part,
         endpoint_id=route.endpoint.id,
-        provider=route.model.provider,
-        model=route.model.model_id,
+        provider=model.provider,
+        model=model.model_id,
         variant=route.variant,
         emulated=services.emulator_url is not None and route.endpoint.seeded,
         started_at=started,
@@ -296,7 +296,7 @@ def _open(
         preferred=preferred.name if preferred else None,
     )
     opening = services.ledger.open(opened)
-    preferred_price = price if preferred is route.model else catalog.price_at(preferred, started) if preferred else None
+    preferred_price = price if preferred is model else catalog.price_at(preferred, started) if preferred else None
     ledger, project = services.ledger, catalog.projects.get(job.project_id)
     return Line(ledger, call_id, begun, opening, project, route, price, preferred_price, asked_first, began)
 

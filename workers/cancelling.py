@@ -17,4 +17,4 @@ class LostCancels:
         if not (running := self._running.ids()):
             return
         for job_id in await select_cancelling(self._database, running):
-            self._running.cancel(str(job_id))
+            self._running.cancel(job_id)

@@ -34,7 +34,7 @@ from workers.endings import Back, Ending, Over
 from workers.services import WorkerServices
 from workers.starting import wait_for_server
 
-_CLAIMED_AT_ONCE = 200
+_CLAIMED_AT_ONCE = 300
 _BEAT_S = 0.5
 _POLL_S = (1.5, 2.5)  # behind the bell, for rings that were lost
 _AWAY = (*AGAIN, RedisError)

@@ -14,7 +14,7 @@ from core.records import record
 from sql.calls import CompletedCall
 from sql.ends import EndedJob, JobEnd, Landing, end_jobs, select_released
 from sql.following import CatalogFollower
-from sql.patience import is_about_one, patiently
+from sql.patience import TOGETHER_S, is_about_one, patiently
 from sql.pool import Database
 from workers.recovering import ticket_of
 
@@ -39,7 +39,9 @@ class Finisher:
         self._queue = queue
         self._wakeups = wakeups
         self._catalog = catalog
-        self._batcher: Batcher[Ended, JobEnd | None] = Batcher(self._finish, is_about_one=is_about_one, name="finish")
+        self._batcher: Batcher[Ended, JobEnd | None] = Batcher(
+            self._finish, is_about_one=is_about_one, name="finish", patience_s=TOGETHER_S
+        )
 
     def finish(self, ended: Ended) -> "asyncio.Future[JobEnd | None]":
         """None when the fence is no longer mine. Waits for Postgres while it is away. What was given here is written,

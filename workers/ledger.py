@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from core.batcher import Batcher
 from sql.calls import CompletedCall, OpenedCall, complete_calls, open_calls
-from sql.patience import is_about_one, patiently
+from sql.patience import TOGETHER_S, is_about_one, patiently
 from sql.pool import Database
 
 
@@ -14,9 +14,11 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._opening: Batcher[OpenedCall, bool] = Batcher(self._open, is_about_one=is_about_one, name="open_calls")
+        self._opening: Batcher[OpenedCall, bool] = Batcher(
+            self._open, is_about_one=is_about_one, name="open_calls", patience_s=TOGETHER_S
+        )
         self._completing: Batcher[CompletedCall, bool] = Batcher(
-            self._complete, is_about_one=is_about_one, name="complete_calls"
+            self._complete, is_about_one=is_about_one, name="complete_calls", patience_s=TOGETHER_S
         )
 
     def open(self, call: OpenedCall) -> "asyncio.Future[bool]":

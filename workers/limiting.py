@@ -34,6 +34,7 @@ from sql.jobs import StartedJob
 
 _LOOK_S = (0.2, 0.5)  # behind the news, for those that were lost
 _AWAY_S = (2.0, 6.0)
+_UNLIMITED_S = 1.0  # for so long a route that nothing limits is called without asking again
 
 
 class AtLimit(Exception):
@@ -67,19 +68,21 @@ class ProviderLimits:
         self._lines: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._scopes_by: Catalog | None = None
         self._known_scopes: dict[tuple[UUID, str], list[Scope]] = {}
-        self._undoing: set[asyncio.Task[None]] = set()
+        self._unlimited_until: dict[str, float] = {}
 
     async def start(self) -> None:
         self._news.start()
 
     async def stop(self) -> None:
         await self._news.stop()
-        await asyncio.gather(*self._undoing, return_exceptions=True)
         await self._limiter.drain()
 
     async def enter(self, route: Route, request: JobRequest, patience_s: float) -> Taken:
         """Room for one call. Raises AtLimit; with patience it waits that long for a place, and is given a turn of its
         own where it is told to come back."""
+        learned = self._scopes(route)[-1].name
+        if self._unlimited_until.get(learned, 0.0) > time.monotonic():
+            return Taken("", (learned,), (0,), 0, 0)
         answer = await self._try(route, request, pace=patience_s > 0)
         if isinstance(answer, Refused) and answer.wait_s is None and patience_s > 0:
             answer = await self._wait(route, request, answer, time.monotonic() + patience_s)
@@ -88,6 +91,8 @@ class ProviderLimits:
             raise AtLimit.of(answer)
         if answer.places:
             self._leases.hold_places(answer.holder, answer.places)
+        if answer.is_unlimited:
+            self._unlimited_until[learned] = time.monotonic() + _UNLIMITED_S
         return answer
 
     def leave(self, taken: Taken, outcome: ProviderAnswer | ProviderError | None) -> "asyncio.Future[None]":
@@ -96,6 +101,8 @@ class ProviderLimits:
         if taken.places:
             self._leases.drop_places(taken.holder)
         word: ProviderWord | None = outcome.limits if outcome is not None else None
+        if word is not None:
+            self._unlimited_until.pop(taken.scopes[-1], None)
         tokens = outcome.usage.total_tokens if outcome is not None and outcome.usage is not None else None
         if isinstance(outcome, ProviderError) and outcome.kind is ErrorKind.rate_limited:
             tokens = 0
@@ -104,7 +111,8 @@ class ProviderLimits:
     async def settle_job(self, job: StartedJob, usage: Usage | None) -> None:
         """The project's own limit counts the true tokens from now on."""
         project = self._catalog.current.projects.get(job.project_id)
-        if usage is not None and project and Limits.of(project.settings.get("limits")).tokens_per_minute:
+        said = project.settings.get("limits") if project else None
+        if usage is not None and said and Limits.of(said).tokens_per_minute:
             await self._limiter.settle(str(job.id), usage.total_tokens)
 
     async def _try(self, route: Route, request: JobRequest, *, pace: bool) -> Taken | Refused:
@@ -112,16 +120,11 @@ class ProviderLimits:
             f"{self._name}.{next(self._calls)}", self._scopes(route), tokens=tokens_asked(request), pace=pace
         )
         try:
-            return await asyncio.shield(asking)
+            return await asking
         except asyncio.CancelledError:
-            undoing = asyncio.ensure_future(self._undo(asking))
-            self._undoing.add(undoing)
-            undoing.add_done_callback(self._undoing.discard)
+            if not asking.cancelled() and not asking.exception() and isinstance(taken := asking.result(), Taken):
+                self._limiter.give_back(taken, 0)
             raise
-
-    async def _undo(self, asking: "asyncio.Future[Taken | Refused]") -> None:
-        if isinstance(answer := await asking, Taken):
-            await self._limiter.give_back(answer, 0)
 
     async def _wait(self, route: Route, request: JobRequest, refused: Refused, until: float) -> Taken | Refused:
         line = self._lines[refused.scope]

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
@@ -119,7 +120,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         await health.start()
         stack.push_async_callback(health.stop)
         running = RunningJobs()
-        cancels = Wakeups(redis, CANCELS, on_wake=running.cancel)
+        cancels = Wakeups(redis, CANCELS, on_wake=lambda job_id: running.cancel(UUID(job_id)))
         cancels.start()
         stack.push_async_callback(cancels.stop)
         providers = ProviderPool()
@@ -169,7 +170,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         stack.push_async_callback(meter.stop)
         ledger, finisher = Ledger(database), Finisher(database, queue, wakeups, catalog)
         acknowledged: Batcher[Held, None] = Batcher(
-            _acknowledger(queue), is_about_one=lambda _error: False, name="acknowledge"
+            _acknowledger(queue), is_about_one=lambda _error: False, name="acknowledge", at_once=1
         )
         for unfinished in (acknowledged.drain, finisher.drain, ledger.drain):
             stack.push_async_callback(unfinished)

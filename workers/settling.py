@@ -117,16 +117,17 @@ async def _finish(
     services: WorkerServices, run: JobRun, state: str, result: Result | None, error: JobError | None
 ) -> Ending:
     job, use = run.job, run.cache
+    shown = result.as_dict() if result else None
     ended = EndedJob(
         id=job.id,
         fence=job.fence,
         state=state,
-        result=result.as_dict() if result else None,
+        result=shown,
         error=error.as_dict() if error else None,
         provider=result.provider if result else error.provider if error else None,
         model=result.model if result else None,
         variant=result.variant if result else run.variant,
-        usage=result.usage.as_dict() if result else None,
+        usage=shown["usage"] if shown else None,
         cached=result.cached if result else False,
         dependents_error=_error_of_dependents(job, state) if job.batch_id is not None and result is None else None,
     )

@@ -27,7 +27,10 @@ WITH claimed AS (
     WHERE fingerprint IS NOT NULL AND waits_for IS NULL AND state = 'in_progress'
     ORDER BY project_id, fingerprint, id
     ON CONFLICT DO NOTHING
-    RETURNING job_id
+    RETURNING project_id, fingerprint, job_id
+), known AS MATERIALIZED (
+    SELECT project_id, fingerprint
+    FROM factory.known_answers(ARRAY(SELECT DISTINCT project_id FROM boarded), ARRAY(SELECT fingerprint FROM boarded))
 )
 SELECT
     started.id, started.project_id, batch_id, key, after, state, kind, priority, request::text, attempts, lost_leases,
@@ -35,7 +38,8 @@ SELECT
     EXISTS (
         SELECT FROM factory.batches AS batch WHERE batch.id = batch_id AND batch.max_cost_usd IS NOT NULL
     ) AS batch_has_ceiling,
-    CASE WHEN started.id IN (SELECT job_id FROM boarded) AND NOT factory.has_answer(started.project_id, fingerprint)
+    CASE WHEN started.id IN (SELECT job_id FROM boarded)
+        AND (started.project_id, fingerprint) NOT IN (SELECT project_id, fingerprint FROM known)
         THEN encode(fingerprint, 'hex') END AS leads
 -- Its commit is not waited for: nobody outside may learn of a start before a later commit of the same job, which is.
 FROM started, set_config('synchronous_commit', 'off', true) AS unhurried

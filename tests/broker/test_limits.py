@@ -218,6 +218,13 @@ async def test_a_process_that_stood_still_does_not_think_that_redis_is_away(limi
     assert [isinstance(answer, Taken) and answer.local for answer in answers] == [False, False]
 
 
+async def test_who_is_gone_before_the_answer_comes_takes_no_place(limiter: Limiter) -> None:
+    one = scope(concurrency=1)
+    limiter.take("gone", [one]).cancel()
+    await limiter.drain()
+    await taken(limiter, one, holder="next")
+
+
 async def test_a_process_keeps_its_share_while_redis_is_away(redis: Redis, limiter: Limiter) -> None:
     one = scope(requests_per_minute=9, tokens_per_minute=90, concurrency=6)
     for _ in range(2):

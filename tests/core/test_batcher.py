@@ -95,3 +95,38 @@ async def test_who_leaves_does_not_take_the_write_back() -> None:
     with pytest.raises(asyncio.CancelledError):
         await leaving
     assert sorted(one for group in written for one in group) == [1, 2]
+
+
+async def test_beside_a_write_that_is_held_up_another_begins() -> None:
+    begun: list[list[int]] = []
+    gate = asyncio.Event()
+
+    async def write(items: Sequence[int]) -> Sequence[int]:
+        begun.append(list(items))
+        if 1 in items:
+            await gate.wait()
+        return items
+
+    batcher = Batcher(write, is_about_one=lambda _: False, patience_s=0.05)
+    held_up = batcher.put(1)
+    await asyncio.sleep(0)
+    others = [batcher.put(2), batcher.put(3)]
+    await asyncio.sleep(0)
+    assert begun == [[1]], "they wait for it at first"
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*others) == [2, 3]
+    assert begun == [[1], [2, 3]]
+    gate.set()
+    assert await held_up == 1
+
+
+async def test_an_answer_that_nobody_waits_for_is_handed_back() -> None:
+    unwanted: list[int] = []
+
+    async def write(items: Sequence[int]) -> Sequence[int]:
+        return items
+
+    batcher = Batcher(write, is_about_one=lambda _: False, unwanted=unwanted.append)
+    batcher.put(1).cancel()
+    assert await batcher.add(2) == 2
+    assert unwanted == [1]

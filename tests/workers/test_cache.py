@@ -273,6 +273,12 @@ async def test_jobs_whose_leader_vanished_find_another(factory: Factory) -> None
     assert await calls_made(factory) <= 2
 
 
+async def test_an_entry_goes_with_its_job(factory: Factory) -> None:
+    job = await factory.job(**TALE)
+    await factory.execute("DELETE FROM factory.jobs WHERE id = $1", job["id"])
+    assert (await factory.client.get("/v1/cache")).json()["entries"] == 0
+
+
 async def test_a_project_sees_and_empties_its_own_cache(factory: Factory) -> None:
     from producer.keys import create_key
 

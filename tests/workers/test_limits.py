@@ -5,7 +5,10 @@ from typing import Any
 
 import httpx
 import pytest
+from redis.asyncio import Redis
 
+from broker.limits import Limiter
+from core.limits import ProviderWord, Taken
 from core.settings import Settings
 from tests.house import Factory
 from tests.prose import chapter
@@ -106,6 +109,22 @@ async def test_what_a_provider_says_holds_the_next_calls_back(factory: Factory, 
         while not await factory.execute("SELECT FROM factory.jobs WHERE state = 'queued' AND run_at > now()"):
             await asyncio.sleep(0.02)
     assert (await seen(emulator))["refused"] == 0
+
+
+async def test_what_another_worker_was_told_counts_within_a_second_or_two(factory: Factory) -> None:
+    await factory.execute("UPDATE factory.models SET active = true WHERE model_id = 'ministral-8b-2512'")
+    await factory.settled()
+    job = await done(factory, model="mistral/ministral-8b-2512", prompt="Line 0")
+    scope = f"route:{job['calls'][0]['endpoint']}:mistral/ministral-8b-2512"
+    async with Redis.from_url(factory.settings.redis_url) as redis:
+        taken = Taken("elsewhere", (scope,), (0,), 0, 0)
+        await Limiter(redis, "worker").give_back(taken, None, scope, ProviderWord(rest_s=30))
+    async with asyncio.timeout(3):
+        while not await factory.execute("SELECT FROM factory.jobs WHERE state = 'queued' AND run_at > now()"):
+            await factory.client.post(
+                "/v1/jobs", json={"model": "mistral/ministral-8b-2512", "prompt": "More", "cache": "off"}
+            )
+            await asyncio.sleep(0.1)
 
 
 async def test_a_projects_jobs_at_once_are_its_cap_at_most(factory: Factory) -> None:
