@@ -151,6 +151,7 @@ class ProviderLimits:
         """The learned one last. What the catalog says is read once."""
         if self._scopes_by is not self._catalog.current:
             self._scopes_by, self._known_scopes = self._catalog.current, {}
+            self._unlimited_until.clear()
         key = (route.endpoint.id, route.model.name)
         if key not in self._known_scopes:
             self._known_scopes[key] = self._read_scopes(route)
