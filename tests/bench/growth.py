@@ -77,7 +77,9 @@ def run(effort: Effort) -> Measured:
 async def _drain(house: House, jobs: int, slots: int, *, empty: bool) -> dict[str, float]:
     found = await drain(house, jobs, slots)
     if empty:
-        await house.database.execute("TRUNCATE factory.jobs, factory.calls, factory.batches, factory.cache_entries CASCADE")
+        await house.database.execute(
+            "TRUNCATE factory.jobs, factory.calls, factory.batches, factory.cache_entries CASCADE"
+        )
     return found
 
 
