@@ -16,7 +16,6 @@ from producer.embedded.permissions import open_the_way, own_tree, server_user, w
 from producer.embedded.processes import end, free_port, is_alive, spawn, wait_until
 
 SETTINGS = {
-    "shared_buffers": "64MB",
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "100",
@@ -25,8 +24,16 @@ SETTINGS = {
     "autovacuum_naptime": "15s",
     "max_wal_size": "512MB",
 }
+BUFFERS_MB = (64, 512)
 START_WITHIN_S = 30.0
 ATTEMPTS = 3
+
+
+def settings() -> dict[str, str]:
+    """With a thirty-second of the machine's memory for pages, which is taken as they are used."""
+    memory_mb = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2**20
+    least, most = BUFFERS_MB
+    return SETTINGS | {"shared_buffers": f"{min(most, max(least, memory_mb // 32))}MB"}
 
 
 def programs() -> Path:
@@ -112,10 +119,10 @@ class EmbeddedPostgres:
             return None
 
     def _start_at(self, port: int, user: int | None) -> bool:
-        settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in settings().items() for part in ("-c", f"{name}={value}")]
         self._stale_pid_away()
         process = spawn(
-            [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(port), *settings], self._logfile, user=user
+            [str(self._bin / "postgres"), "-D", str(self._data), "-p", str(port), *options], self._logfile, user=user
         )
         if not wait_until(lambda: self._is_ready(port), process, START_WITHIN_S):
             if process.poll() is None:
