@@ -15,6 +15,7 @@ from core.provider import Adapter, HandlerSpec, ProviderAnswer
 _OPENAI_FORMATS = frozenset({"mp3", "opus", "aac", "flac", "wav", "pcm"})
 _ENCODED_HERE = frozenset({"mp3", "opus", "flac", "wav", "pcm"})
 
+_Function = Callable[..., Coroutine[Any, Any, ProviderAnswer]]
 _shipped = partial(HandlerSpec, by_pool=True)
 HANDLERS: dict[str, HandlerSpec] = {
     spec.name: spec
@@ -63,8 +64,6 @@ def _needs(spec: HandlerSpec) -> tuple[str, ...]:
 
 
 @cache
-def _function_of(spec: HandlerSpec) -> Callable[..., Coroutine[Any, Any, ProviderAnswer]]:
-    function: Callable[..., Coroutine[Any, Any, ProviderAnswer]] = getattr(
-        import_module(spec.module), spec.loader.partition(":")[2]
-    )
+def _function_of(spec: HandlerSpec) -> _Function:
+    function: _Function = getattr(import_module(spec.module), spec.loader.partition(":")[2])
     return function

@@ -121,9 +121,10 @@ def _work_of(
     service_s = service_s_of(row.kind, asked.routes, figures)
     if not asked.routes:
         return Work(row.kind, row.model, ready, row.running, service_s, 0.0 if asked.rests else NO_CEILING)
-    ceiling, first = ceiling_of(asked.routes, catalog.providers, places, _held([asked], at_once)), asked.routes[0]
-    tokens, calls = round(_load_of(first, figures).tokens, 1), round(calls_at_once(asked.parts(first), at_once), 2)
-    return Work(row.kind, row.model, ready, row.running, service_s, ceiling, tokens, calls)
+    held, first = _held([asked], at_once), asked.routes[0]
+    ceiling = ceiling_of(asked.routes, catalog.providers, places, held)
+    tokens, calls = _load_of(first, figures).tokens, held[route_scope(first.endpoint, first.model)]
+    return Work(row.kind, row.model, ready, row.running, service_s, ceiling, round(tokens, 1), round(calls, 2))
 
 
 def _ask(router: Router, row: AskedModel, health: Health, now: datetime) -> _Asked:

@@ -1,7 +1,7 @@
 """A project's cap on jobs that run at once: exact, through lost leases and a lost memory, and gone with the queue."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import pytest
@@ -11,12 +11,6 @@ from redis.asyncio import Redis
 from broker.leases import Lease, LeaseKeeper
 from broker.queue import PREFIX, Held, JobQueue
 from tests.broker.test_queue import MINE, POOLS, YOURS, claim, ticket
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as redis:
-        yield redis
 
 
 @pytest.fixture

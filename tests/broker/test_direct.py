@@ -1,19 +1,12 @@
 """Commands past redis-py's way around each."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError, ResponseError
 
 from broker.direct import Direct, Script
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as client:
-        yield client
 
 
 async def test_each_command_has_its_answer_and_a_refusal_is_one(redis: Redis) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import itertools
 import time
-from collections.abc import AsyncIterator
 
 import pytest
 from redis import Redis as PlainRedis
@@ -16,12 +15,6 @@ from broker.queue import read_script
 from core.limits import Limits, ProviderWord, Refused, Scope, Taken
 
 WINDOW_S = 0.6
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as redis:
-        yield redis
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,12 +26,6 @@ def ticket(
     place: int = 0, project: UUID = MINE, *, weight: int = 100, delay_s: float = 0, pool: str = "text"
 ) -> Ticket:
     return Ticket(uuid4(), 0, pool, project, weight, place, delay_s)
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as redis:
-        yield redis
 
 
 @pytest.fixture

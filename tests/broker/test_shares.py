@@ -3,7 +3,7 @@
 import heapq
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import Callable, Iterable
 from itertools import count
 from uuid import UUID
 
@@ -83,12 +83,6 @@ class House:
         for _, _, _, project, began in self.running:
             under_way[project] += self.now_ms - began
         return {project: under_way[project] for project in projects}
-
-
-@pytest.fixture
-async def redis(redis_url: str) -> AsyncIterator[Redis]:
-    async with Redis.from_url(redis_url) as redis:
-        yield redis
 
 
 @pytest.fixture
