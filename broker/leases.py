@@ -24,10 +24,12 @@ _AT_ONCE = 500
 
 @record
 class Lease:
-    """A running job: its place in line, should Redis forget it, and the token it runs under."""
+    """A running job, the token it runs under, and its place in line, should Redis forget it: made when it is needed,
+    also in the keeper's thread."""
 
-    ticket: Ticket
+    id: UUID
     token: int
+    ticket: Callable[[], Ticket]
 
 
 class LeaseKeeper:
@@ -62,7 +64,7 @@ class LeaseKeeper:
     def hold(self, lease: Lease) -> None:
         """Renew this one from now on."""
         with self._lock:
-            self._held[lease.ticket.id] = lease
+            self._held[lease.id] = lease
 
     def drop(self, job_id: UUID, token: int) -> None:
         """It is over, or was given back."""
@@ -73,7 +75,8 @@ class LeaseKeeper:
     def tickets(self) -> list[Ticket]:
         """Of the jobs that run here."""
         with self._lock:
-            return [lease.ticket for lease in self._held.values()]
+            held = list(self._held.values())
+        return [lease.ticket() for lease in held]
 
     def hold_places(self, holder: str, scopes: Sequence[str]) -> None:
         """Renew a call's places in these scopes, too."""
@@ -127,14 +130,14 @@ class LeaseKeeper:
     def _heed(self, lease: Lease, answer: Renewal) -> None:
         if answer == "held":
             return
-        get_logger(__name__).warning("lease " + answer, job_id=str(lease.ticket.id), token=lease.token)
+        get_logger(__name__).warning("lease " + answer, job_id=str(lease.id), token=lease.token)
         if answer == "taken":
             with self._lock:
-                if self._held.get(lease.ticket.id) is lease:
-                    del self._held[lease.ticket.id]
-            self.on_taken(lease.ticket.id, lease.token)
+                if self._held.get(lease.id) is lease:
+                    del self._held[lease.id]
+            self.on_taken(lease.id, lease.token)
 
 
 def _row(lease: Lease) -> tuple[str | int, ...]:
-    ticket = lease.ticket
+    ticket = lease.ticket()
     return str(ticket.id), lease.token, ticket.pool, str(ticket.project), ticket.weight, ticket.score

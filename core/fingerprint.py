@@ -8,6 +8,7 @@ is not in it; the namespace of a project is the table's key.
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from core.catalog import Alias, Catalog, Project
 from core.records import record
 from core.request import JobRequest, Kind
 
-VERSION = 2
+VERSION = 3
+_ASKED = 24
 DEFAULT_TTL_S = 7 * 86_400.0
 DEFAULT_MAX_ENTRIES = 100_000
 
@@ -65,11 +67,18 @@ def policy_of(project: Project | None) -> CachePolicy:
 
 
 def cache_use(
-    request: JobRequest, catalog: Catalog, project_id: UUID, *, emulated: bool, in_batch: bool
+    request: JobRequest,
+    catalog: Catalog,
+    project_id: UUID,
+    *,
+    emulated: bool,
+    in_batch: bool,
+    known: bytes | None = None,
 ) -> CacheUse | None:
     """None where the cache has no part in the job. `emulated`: shipped endpoints are served by the emulator, whose
     answers are nobody else's. Narrations of a batch that keep its voice are not answered as a whole, only part by
-    part: an earlier narration may have another voice. Where each job draws its model, each job gets its own answer."""
+    part: an earlier narration may have another voice. Where each job draws its model, each job gets its own answer.
+    `known`: as in `fingerprint_of`."""
     policy = policy_of(catalog.projects.get(project_id))
     if not policy.on or request.cache == "off":
         return None
@@ -77,7 +86,7 @@ def cache_use(
         return None
     if _drawn_by(request, catalog.find_alias(request.model, project_id)) == "job":
         return None
-    found = fingerprint_of(request, catalog, project_id, emulated=emulated)
+    found = fingerprint_of(request, catalog, project_id, emulated=emulated, known=known)
     return CacheUse(found, request.cache == "use", policy.ttl_s)
 
 
@@ -86,19 +95,25 @@ def is_asked_at_submit(request: JobRequest) -> bool:
     return request.cache == "use" and not request.after and request.run_at is None
 
 
-def fingerprint_of(request: JobRequest, catalog: Catalog, project_id: UUID | None, *, emulated: bool) -> bytes:
-    """SHA-256 of the canonical request; 32 bytes."""
+def fingerprint_of(
+    request: JobRequest, catalog: Catalog, project_id: UUID | None, *, emulated: bool, known: bytes | None = None
+) -> bytes:
+    """32 bytes: 24 of a SHA-256 of what is asked, 8 of what that means now. `known`: an earlier one of this very
+    request, of which only the meaning may have changed."""
     alias = catalog.find_alias(request.model, project_id)
-    asked: dict[str, Any] = {
-        "version": VERSION,
-        "emulated": emulated,
-        "model": [alias.alias, str(alias.project_id), alias.revision] if alias else request.model,
-        "drawn_by": _drawn_by(request, alias),
-        "voice_means": _voices(request.voice, catalog),
-        **request.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_ASKED),
-        **_canonical(request),
-    }
-    return hashlib.sha256(orjson.dumps(asked, default=str, option=orjson.OPT_SORT_KEYS)).digest()
+    model = (alias.alias, str(alias.project_id), alias.revision) if alias else request.model
+    meaning = _hash_meaning(emulated, model, _drawn_by(request, alias), _voices(request.voice, catalog))
+    return (known[:_ASKED] if known else _hash_asked(request)) + meaning
+
+
+def _hash_asked(request: JobRequest) -> bytes:
+    asked = {**request.model_dump(mode="json", exclude_defaults=True, exclude=_NOT_ASKED), **_canonical(request)}
+    return hashlib.sha256(orjson.dumps(asked, default=str, option=orjson.OPT_SORT_KEYS)).digest()[:_ASKED]
+
+
+@lru_cache(maxsize=4096)
+def _hash_meaning(*meaning: Any) -> bytes:
+    return hashlib.sha256(json.dumps([VERSION, *meaning]).encode()).digest()[: 32 - _ASKED]
 
 
 def _drawn_by(request: JobRequest, alias: Alias | None) -> str | None:
@@ -129,11 +144,10 @@ def _canonical(request: JobRequest) -> dict[str, Any]:
     return asked
 
 
-def _voices(voice: str | None, catalog: Catalog) -> list[Any] | None:
+def _voices(voice: str | None, catalog: Catalog) -> str | None:
     """What a semantic voice is with each provider now."""
     if voice is None or voice not in catalog.voice_names:
         return None
     rows = (one for (name, _), one in catalog.voices.items() if name == voice)
-    return sorted(
-        [one.provider, one.provider_voice_id, json.dumps(one.settings, sort_keys=True, default=str)] for one in rows
-    )
+    cast = sorted(([one.provider, one.provider_voice_id, one.settings] for one in rows), key=lambda one: one[:2])
+    return json.dumps(cast, sort_keys=True, default=str)

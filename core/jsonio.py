@@ -23,7 +23,9 @@ def _default(value: object) -> Any:
 
 def decimal_text(value: Decimal) -> str:
     """The digits of a decimal, without exponent and without trailing zeros: 0.0020 is 0.002."""
-    text = format(value, "f")
+    text = str(value)
+    if "E" in text:
+        text = format(value, "f")
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 

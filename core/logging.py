@@ -4,7 +4,8 @@ import contextlib
 import logging
 import re
 import sys
-from collections.abc import Mapping, MutableMapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any, TextIO
@@ -16,6 +17,7 @@ from core.clock import utc_now
 
 SECRET_NAMES = re.compile(r"api_?key|authorization|password|secret|token$|credential", re.IGNORECASE)
 _ABOUT: ContextVar[Mapping[str, Any]] = ContextVar("about", default={})  # noqa: B039  it is never changed
+_HELD: ContextVar[defaultdict[TextIO, list[str]] | None] = ContextVar("held", default=None)
 _OURS = frozenset({"job_id", "level", "logger", "program", "timestamp"})  # nobody else writes into these
 SECRET_TEXTS = re.compile(r"(://[^:/@\s]*:)[^@/\s]+@|\b(sk|fk|xi|AIza)[-_]?[A-Za-z0-9_-]{16,}")
 
@@ -71,16 +73,36 @@ def _to_json(_logger: object, _name: str, event: MutableMapping[str, Any]) -> st
     return orjson.dumps(event, default=str, option=options).decode()
 
 
-class _Writer:
+def _write(stream: TextIO, lines: list[str]) -> None:
     """A line that nobody can take any more, such as of a program whose parent was killed, is not worth an error."""
+    with contextlib.suppress(OSError, ValueError):
+        stream.write("\n".join([*lines, ""]))
+        stream.flush()
 
+
+@contextlib.contextmanager
+def lines_together() -> Iterator[None]:
+    """What is said in here is written at its end, at once: for a group of which each has its line."""
+    held: defaultdict[TextIO, list[str]] = defaultdict(list)
+    token = _HELD.set(held)
+    try:
+        yield
+    finally:
+        _HELD.reset(token)
+        for stream, lines in held.items():
+            _write(stream, lines)
+
+
+class _Writer:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def msg(self, line: str) -> None:
-        with contextlib.suppress(OSError, ValueError):
-            self._stream.write(line + "\n")
-            self._stream.flush()
+        held = _HELD.get()
+        if held is None:
+            _write(self._stream, [line])
+        else:
+            held[self._stream].append(line)
 
     debug = info = warning = error = critical = msg
 

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from decimal import Decimal
-from typing import NamedTuple
 
 from core.catalog import Model, Price
 from core.result import Usage
@@ -23,15 +22,15 @@ def price_usage(usage: Usage, price: Price | None, region: str = "global") -> De
     if price.audio_usd_per_mchar is not None:
         return usage.characters * price.audio_usd_per_mchar / MILLION * factor
     above = price.threshold_tokens is not None and usage.prompt_tokens > price.threshold_tokens
-    rates = _rates(price, above=above)
+    fresh, output = price.input_usd_per_mtok, price.output_usd_per_mtok
+    if above:
+        fresh, output = price.threshold_input_usd_per_mtok, price.threshold_output_usd_per_mtok
+    buckets = [(usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens, fresh)]
+    if usage.cached_tokens or usage.cache_write_tokens:
+        buckets += _of_cache(usage, price, fresh, above=above)
+    buckets.append((usage.completion_tokens, output))
     total = Decimal(0)
-    for tokens, rate in (
-        (usage.prompt_tokens - usage.cached_tokens - usage.cache_write_tokens, rates.fresh),
-        (usage.cached_tokens, rates.cached),
-        (usage.cache_write_tokens - usage.cache_write_1h_tokens, rates.write),
-        (usage.cache_write_1h_tokens, rates.write_1h),
-        (usage.completion_tokens, rates.output),
-    ):
+    for tokens, rate in buckets:
         if not tokens:
             continue
         if rate is None:
@@ -40,30 +39,22 @@ def price_usage(usage: Usage, price: Price | None, region: str = "global") -> De
     return total / MILLION * factor
 
 
-class _Rates(NamedTuple):
-    """USD per million tokens of each bucket; None = not known."""
-
-    fresh: Decimal | None
-    output: Decimal | None
-    cached: Decimal | None
-    write: Decimal | None
-    write_1h: Decimal | None
-
-
-def _rates(price: Price, *, above: bool) -> _Rates:
-    """What is not listed goes by the next plainer rate; but where an hour of cache is dearer to write and the threshold
-    says nothing of it, it is unknown above."""
+def _of_cache(usage: Usage, price: Price, fresh: Decimal | None, *, above: bool) -> list[tuple[int, Decimal | None]]:
+    """Tokens and their rates. What is not listed goes by the next plainer rate; but where an hour of cache is dearer to
+    write and the threshold says nothing of it, it is unknown above."""
+    cached, write = price.cached_input_usd_per_mtok, price.cache_write_usd_per_mtok
+    write_1h = price.cache_write_1h_usd_per_mtok
     if above:
-        fresh, output = price.threshold_input_usd_per_mtok, price.threshold_output_usd_per_mtok
         cached, write = price.threshold_cached_input_usd_per_mtok, price.threshold_cache_write_usd_per_mtok
-    else:
-        fresh, output = price.input_usd_per_mtok, price.output_usd_per_mtok
-        cached, write = price.cached_input_usd_per_mtok, price.cache_write_usd_per_mtok
+        write_1h = price.threshold_cache_write_1h_usd_per_mtok
     write = fresh if write is None else write
-    write_1h = price.threshold_cache_write_1h_usd_per_mtok if above else price.cache_write_1h_usd_per_mtok
     if write_1h is None and price.cache_write_1h_usd_per_mtok is None:
         write_1h = write
-    return _Rates(fresh, output, fresh if cached is None else cached, write, write_1h)
+    return [
+        (usage.cached_tokens, fresh if cached is None else cached),
+        (usage.cache_write_tokens - usage.cache_write_1h_tokens, write),
+        (usage.cache_write_1h_tokens, write_1h),
+    ]
 
 
 def price_most(usage: Usage, price: Price | None, region: str, tier: str | None) -> Decimal | None:

@@ -306,7 +306,7 @@ async def _ask(services: WorkerServices, call: ProviderCall) -> ProviderAnswer:
     await import_handler(call.endpoint.handler_function)
     handler = load_handler(call.endpoint.handler_function, services.providers)
     try:
-        async with asyncio.timeout(call.timeout_s + GRACE_S):
+        with services.deadlines.within(call.timeout_s + GRACE_S):
             return await handler(call)
     except TimeoutError:
         raise ProviderError(ErrorKind.timeout, f"no answer within {call.timeout_s:.0f} s") from None

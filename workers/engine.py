@@ -217,22 +217,15 @@ class LeasedWorker(Worker):
         services, name = self._services, str(job.id)
         if (older := self.tasks.get(name)) is not None:
             older.cancel()
-        services.leases.hold(
-            Lease(
-                Ticket(
-                    id=job.id,
-                    fence=job.fence,
-                    pool=pool_of(job.kind),
-                    project=job.project_id,
-                    weight=services.catalog.current.weight_of(job.project_id),
-                    score=score_of(job.priority, job.created_at),
-                ),
-                job.fence,
-            )
-        )
+        services.leases.hold(Lease(job.id, job.fence, partial(self._ticket_of, job)))
         task = self.loop.create_task(self._run_to_the_end(job), name=name)
         self.tasks[name], self._tokens[name] = task, job.fence
         task.add_done_callback(partial(self._done, name))
+
+    def _ticket_of(self, job: StartedJob) -> Ticket:
+        weight = self._services.catalog.current.weight_of(job.project_id)
+        score = score_of(job.priority, job.created_at)
+        return Ticket(job.id, job.fence, pool_of(job.kind), job.project_id, weight, score)
 
     def _done(self, job_id: str, task: "asyncio.Task[Any]") -> None:
         if self.tasks.get(job_id) is task:

@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from broker.queue import JobQueue
 from broker.wakeups import Wakeups
 from core.batcher import Batcher
-from core.logging import get_logger
+from core.logging import get_logger, lines_together
 from core.records import record
 from sql.calls import CompletedCall
 from sql.ends import EndedJob, JobEnd, Landing, end_jobs, select_released
@@ -68,8 +68,9 @@ class Finisher:
         told = {one for end in ends if end.what != "queued" for one in (end.id, end.batch_id) if one}
         await self._wakeups.publish(*told, *{one.project_id for one in group})
         answers = [ended.get(one.job.id) for one in group]
-        for one, answer in zip(group, answers, strict=True):
-            one.then(answer)
+        with lines_together():
+            for one, answer in zip(group, answers, strict=True):
+                one.then(answer)
         return answers
 
     async def _put_in_line(self, queued: list[UUID]) -> None:

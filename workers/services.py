@@ -25,6 +25,8 @@ from broker.queue import Bell, Held, JobQueue
 from broker.wakeups import CANCELS, Wakeups
 from core.batcher import Batcher
 from core.clock import utc_now
+from core.deadlines import EVERY_S as DEADLINES_EVERY_S
+from core.deadlines import Deadlines
 from core.errors import ConfigurationError
 from core.health import BreakerRule
 from core.logging import get_logger
@@ -89,6 +91,7 @@ class WorkerServices:
     outbound: Outbound
     storage: Store
     running: RunningJobs
+    deadlines: Deadlines
     tracing: Tracing
     emulator_url: str | None
 
@@ -119,7 +122,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         health = RouteHealth(redis, database, catalog, emulator_url)
         await health.start()
         stack.push_async_callback(health.stop)
-        running = RunningJobs()
+        running, deadlines = RunningJobs(), Deadlines()
         cancels = Wakeups(redis, CANCELS, on_wake=lambda job_id: running.cancel(UUID(job_id)))
         cancels.start()
         stack.push_async_callback(cancels.stop)
@@ -146,6 +149,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
         for duty in (
             Looper("recovery", recovery.step, EVERY_S),
             Looper("cancels", LostCancels(database, running).step, 2.0),
+            Looper("deadlines", deadlines.step, DEADLINES_EVERY_S),
             Looper("limits", limiter.beat, BEAT_S),
             Looper("audio expiry", AudioExpiry(database, storage).step, AUDIO_EVERY_S),
             Looper("file expiry", FileExpiry(database, storage).step, AUDIO_EVERY_S),
@@ -196,6 +200,7 @@ async def open_worker_services(settings: Settings, redis: ArqRedis) -> AsyncIter
             outbound=outbound,
             storage=storage,
             running=running,
+            deadlines=deadlines,
             tracing=tracing,
             emulator_url=emulator_url,
         )

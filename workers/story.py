@@ -131,10 +131,11 @@ async def _look_up(services: WorkerServices, run: JobRun, request: JobRequest) -
     """Is the answer known, or on its way to another job? None: this job makes the call."""
     job, catalog = run.job, services.catalog.current
     emulated, in_batch = services.emulator_url is not None, job.batch_id is not None
-    run.cache = use = cache_use(request, catalog, job.project_id, emulated=emulated, in_batch=in_batch)
+    known = bytes.fromhex(job.leads) if job.leads else None
+    run.cache = use = cache_use(request, catalog, job.project_id, emulated=emulated, in_batch=in_batch, known=known)
     if use is None or not use.looks_up:
         return None
-    if job.leads == use.fingerprint.hex():
+    if use.fingerprint == known:
         metrics.count(metrics.CACHE, "worker", "miss")
         return None
     boarded, ending = await services.flights.board(job, use)

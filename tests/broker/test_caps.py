@@ -67,7 +67,7 @@ async def test_a_cap_counts_jobs_that_ran_before_it_was_set_and_after_a_flush(
     (held,) = await claim(queue)
     assert await capped(queue, 9, 1) == []
     keeper = LeaseKeeper(PlainRedis.from_url(redis_url), "w", 0.3)
-    keeper.hold(Lease(one, held.token))
+    keeper.hold(Lease(one.id, held.token, lambda: one))
     keeper.start()
     try:
         for flushed in (False, True):

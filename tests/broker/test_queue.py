@@ -211,7 +211,7 @@ async def test_renewing_holds_adopts_or_tells_that_it_was_taken(queue: JobQueue,
     keeper = LeaseKeeper(PlainRedis.from_url(redis_url), "me", 0.3)
     keeper.on_taken = lambda job_id, _token: told.append(job_id)
     for one in (kept, forgotten, taken):
-        keeper.hold(Lease(one, held[one.id]))
+        keeper.hold(Lease(one.id, held[one.id], lambda one=one: one))
     await redis.hdel(PREFIX + "jobs", str(forgotten.id))  # type: ignore[misc]
     await redis.zadd(PREFIX + "leases:text", {str(taken.id): 1})
     assert [one.id for one in await claim(queue, owner="you")] == [taken.id]

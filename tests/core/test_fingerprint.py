@@ -118,6 +118,16 @@ def test_what_a_name_means_is_in_it() -> None:
     assert first != mark(emulated=True, **TALE), "what the emulator said is nobody else's answer"
 
 
+@pytest.mark.parametrize("asked", [TALE, {"kind": "speech", "input": "x", "voice": "narrator"}])
+def test_a_known_mark_is_brought_up_to_date_without_the_request(asked: dict[str, Any]) -> None:
+    request, first = JobRequest.model_validate({"model": "fast", **asked}, strict=False), mark(**asked)
+    changed = house(aliases=[replace(FAST, revision=2)], voices=[replace(VOICE, provider_voice_id="ash")])
+    for catalog in (house(), changed, house(aliases=[])):
+        again = fingerprint_of(request, catalog, PROJECT.id, emulated=False, known=first)
+        assert again == mark(catalog, **asked)
+        assert (again == first) == (catalog == house())
+
+
 @given(st.text(), st.text())
 def test_no_two_prompts_share_a_mark(one: str, other: str) -> None:
     told = ("messages", "system")

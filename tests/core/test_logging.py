@@ -1,3 +1,4 @@
+import contextlib
 import io
 import json
 import logging
@@ -7,7 +8,7 @@ from unittest.mock import Mock
 import pytest
 import structlog
 
-from core.logging import get_logger, lines_about, set_up_logging
+from core.logging import get_logger, lines_about, lines_together, set_up_logging
 
 
 @pytest.fixture
@@ -26,6 +27,16 @@ def test_a_line_is_json_with_what_is_bound(written: io.StringIO) -> None:
         get_logger("x").info("call", cost_usd="0.1")
     line = json.loads(written.getvalue())
     assert {"job_id": "j1", "project": "nicestory", "event": "call", "program": "test"}.items() <= line.items()
+
+
+def test_lines_of_a_group_are_written_at_its_end(written: io.StringIO) -> None:
+    with contextlib.suppress(ValueError), lines_together():
+        get_logger("x").info("one")
+        get_logger("x").info("two")
+        assert written.getvalue() == ""
+        raise ValueError("of the third")
+    get_logger("x").info("after")
+    assert [json.loads(line)["event"] for line in written.getvalue().splitlines()] == ["one", "two", "after"]
 
 
 def test_other_libraries_write_the_same_form(written: io.StringIO) -> None:
