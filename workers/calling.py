@@ -25,7 +25,6 @@ from core.logging import get_logger
 from core.mending import mend_answer
 from core.pricing import price_most, price_usage
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
-from core.records import record
 from core.request import JobRequest
 from core.result import SchemaMet, Usage
 from core.routing import Route
@@ -64,11 +63,11 @@ class Answered:
     schema: SchemaMet | None = None
 
 
-@record
+@dataclass(slots=True)
 class Line:
-    """A line of the ledger. `opening`: is it on disk, and the job still ours? `began` is a monotonic time.
-    `preferred_price` is that of the model which the name asked for means first; `asked_first` the usage of the call
-    whose answer this one repairs."""
+    """A line of the ledger. `opening`: is it on disk, and the job still ours? `began` is a monotonic time; `sent`: the
+    call was let go. `preferred_price` is that of the model which the name asked for means first; `asked_first` the
+    usage of the call whose answer this one repairs."""
 
     ledger: Ledger
     call_id: UUID
@@ -80,16 +79,18 @@ class Line:
     preferred_price: Price | None
     asked_first: Usage | None
     began: float
+    sent: bool = False
 
     async def opened(self) -> None:
-        """Raises FenceLost, or what kept it from being written."""
-        if not await asyncio.shield(self.opening):
+        """Raises FenceLost, or what kept it from being written. A cancellation comes after it."""
+        if not await self.opening:
             raise FenceLost
+        self.sent = True
         self.begun.written()
 
     async def abandon(self) -> None:
         """Nobody knows what became of the call, and the provider may bill for it; unless it was not sent yet."""
-        sent = self.opening.done()
+        sent = self.sent
         await asyncio.wait([self.opening])
         if not self.opening.cancelled() and self.opening.exception() is None and self.opening.result():
             await self.close(None, None if sent else NEVER_SENT)
@@ -206,7 +207,7 @@ async def _heed(
             came = answer.content
             parsed = check_answer(wanted, answer)
     except ProviderError as error:
-        sent = line.opening.done()
+        sent = line.sent
         if not sent:
             error.usage = Usage()
         if answer is not None:

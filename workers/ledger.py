@@ -15,14 +15,15 @@ class Ledger:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._opening: Batcher[OpenedCall, bool] = Batcher(
-            self._open, is_about_one=is_about_one, name="open_calls", patience_s=TOGETHER_S
+            self._open, is_about_one=is_about_one, name="open_calls", patience_s=TOGETHER_S, certain=True
         )
         self._completing: Batcher[CompletedCall, bool] = Batcher(
             self._complete, is_about_one=is_about_one, name="complete_calls", patience_s=TOGETHER_S
         )
 
     def open(self, call: OpenedCall) -> "asyncio.Future[bool]":
-        """False when the job's fence is not mine any more or it is being cancelled: then do not call."""
+        """False when the job's fence is not mine any more or it is being cancelled: then do not call. A cancellation of
+        who waits for it comes after it."""
         return self._opening.put(call)
 
     async def complete(self, call: CompletedCall) -> bool:

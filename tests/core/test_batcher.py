@@ -130,3 +130,36 @@ async def test_an_answer_that_nobody_waits_for_is_handed_back() -> None:
     batcher.put(1).cancel()
     assert await batcher.add(2) == 2
     assert unwanted == [1]
+
+
+async def test_where_answers_are_certain_a_cancellation_comes_after_the_answer() -> None:
+    gate = asyncio.Event()
+
+    async def write(items: Sequence[int]) -> list[int]:
+        await gate.wait()
+        return [one * 10 for one in items]
+
+    batcher = Batcher(write, is_about_one=lambda _error: False, certain=True)
+    answer = batcher.put(1)
+
+    async def wait() -> int:
+        return await answer
+
+    waiting = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    gate.set()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert await answer == 10
+
+
+async def test_where_answers_are_certain_a_writer_that_is_stopped_leaves_nobody_waiting() -> None:
+    async def write(items: Sequence[int]) -> list[int]:
+        raise asyncio.CancelledError
+
+    batcher = Batcher(write, is_about_one=lambda _error: False, certain=True)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(batcher.put(1), 5)

@@ -13,7 +13,7 @@ from core.settings import Settings
 from tests.house import Factory
 from tests.prose import chapter
 
-SPOKEN = "eleven_turbo_v2:JBFqnCBsd6RMkjVDRZzb"  # no other test speaks with it
+SPOKEN = "eleven_v4_turbo:JBFqnCBsd6RMkjVDRZzb"  # no other test speaks with it
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ async def test_narrations_behind_two_places_all_complete_and_never_three_run(
     )
     await factory.execute("UPDATE factory.providers SET limits = '{\"concurrency\": 2}' WHERE id = 'elevenlabs'")
     await factory.settled()
-    await limited(emulator, "elevenlabs", "eleven_turbo_v2", concurrency=2)
+    await limited(emulator, "elevenlabs", "eleven_v4_turbo", concurrency=2)
     text = chapter(4_500, 5)
     jobs = await asyncio.gather(
         *(
