@@ -5,6 +5,7 @@ is mended if its form alone is wrong; else it is asked for once more with what w
 are the caller's.
 """
 
+from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
@@ -87,9 +88,9 @@ class OneCall:
             else:
                 return Done(self.request, route, await self._told(route, way, answered))
 
-    async def _call(self, route: Route, way: Way, patience_s: float) -> Answered:
+    def _call(self, route: Route, way: Way, patience_s: float) -> Awaitable[Answered]:
         timeout_s = self.services.time_for_call(self.until)
-        return await call_provider(
+        return call_provider(
             self.services,
             self.run.job,
             way.request,

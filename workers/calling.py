@@ -25,6 +25,7 @@ from core.logging import get_logger
 from core.mending import mend_answer
 from core.pricing import price_most, price_usage
 from core.provider import ErrorKind, ProviderAnswer, ProviderCall, ProviderError
+from core.records import record
 from core.request import JobRequest
 from core.result import SchemaMet, Usage
 from core.routing import Route
@@ -51,7 +52,7 @@ class FenceLost(Exception):
     """The job is somebody else's now, or is being cancelled: make no call."""
 
 
-@dataclass(frozen=True, slots=True)
+@record
 class Answered:
     """A checked answer; `parsed` is its JSON where JSON was asked for. `cost` None: not known. `schema_outcome`: how it
     satisfies the caller's schema (`valid mended`), `schema` by which step, where one was asked for."""

@@ -1,6 +1,7 @@
 """The end of an attempt, whatever it was, written down."""
 
 import time
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
@@ -53,27 +54,31 @@ CANCELLED = Stopped("cancelled", JobError("cancelled", "cancelled by its caller"
 EXPIRED = Stopped("expired", JobError("deadline", "the deadline passed before it could run"))
 
 
-async def settle(services: WorkerServices, run: JobRun, outcome: Settled) -> Ending:
+def settle(services: WorkerServices, run: JobRun, outcome: Settled) -> Coroutine[Any, Any, Ending]:
     """Write it down, whatever it is. A server that is away is waited for."""
     job = run.job
     match outcome:
         case Result():
-            return await _finish(services, run, "completed", outcome, None)
+            return _finish(services, run, "completed", outcome, None)
         case Known():
-            return await _finish_known(services, run, outcome)
+            return _finish_known(services, run, outcome)
         case Parked(ending=ending):
-            return ending
+            return _as_told(ending)
         case Fail(error=error):
             expired = run.deadline is not None and utc_now() >= run.deadline
             if expired:
                 error = JobError("deadline", "the deadline passed; the last word was: " + error.message, error.provider)
-            return await _finish(services, run, "expired" if expired else "failed", None, error)
+            return _finish(services, run, "expired" if expired else "failed", None, error)
         case RetryAt(run_at=run_at, counted=counted):
             delay_s = max(0.0, (run_at - utc_now()).total_seconds())
             log.info("retry later", delay_s=round(delay_s, 3), attempts=job.attempts)
-            return await put_back(services, run, delay_s, counted=counted)
+            return put_back(services, run, delay_s, counted=counted)
         case Stopped(state=state, error=error):
-            return await _finish(services, run, state, None, error)
+            return _finish(services, run, state, None, error)
+
+
+async def _as_told(ending: Ending) -> Ending:
+    return ending
 
 
 async def put_back(services: WorkerServices, run: JobRun, delay_s: float, *, counted: bool) -> Ending:
@@ -113,9 +118,9 @@ def result_of(done: Done) -> Result:
     )
 
 
-async def _finish(
+def _finish(
     services: WorkerServices, run: JobRun, state: str, result: Result | None, error: JobError | None
-) -> Ending:
+) -> Coroutine[Any, Any, Ending]:
     job, use = run.job, run.cache
     shown = result.as_dict() if result else None
     ended = EndedJob(
@@ -132,7 +137,7 @@ async def _finish(
         dependents_error=_error_of_dependents(job, state) if job.batch_id is not None and result is None else None,
     )
     landing = Landing(job.id, job.project_id, use.fingerprint.hex(), use.ttl_s) if result and use else None
-    return await _record(services, run, ended, landing, result.usage if result else None)
+    return _record(services, run, ended, landing, result.usage if result else None)
 
 
 def _error_of_dependents(job: StartedJob, state: str) -> dict[str, Any]:
@@ -140,7 +145,7 @@ def _error_of_dependents(job: StartedJob, state: str) -> dict[str, Any]:
     return JobError("dependency_failed", reason).as_dict()
 
 
-async def _finish_known(services: WorkerServices, run: JobRun, known: Known) -> Ending:
+def _finish_known(services: WorkerServices, run: JobRun, known: Known) -> Coroutine[Any, Any, Ending]:
     """With the answer of another job, which costs nothing."""
     job, answer, use = run.job, known.answer, run.cache
     ended = EndedJob(
@@ -155,7 +160,7 @@ async def _finish_known(services: WorkerServices, run: JobRun, known: Known) -> 
         cached=True,
     )
     landing = Landing(job.id, job.project_id, use.fingerprint.hex(), None, known.source) if use else None
-    return await _record(services, run, ended, landing)
+    return _record(services, run, ended, landing)
 
 
 async def _record(

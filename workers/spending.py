@@ -52,7 +52,7 @@ class JobGone(Exception):
     """The job is somebody else's now, or is being cancelled."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Begun:
     """A call that there is money for. The other parts of its job count it until it is `written` in the ledger, or this
     is left because it was not made."""

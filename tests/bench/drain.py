@@ -20,7 +20,7 @@ from tests.bench.measuring import Effort, Measured, in_own_process, in_turn, mid
 
 TITLE = "a backlog of no-op jobs, one worker process: median (lowest–highest round)"
 JOBS = 50_000
-SLOTS = (200, 500, 1000)
+SLOTS = (200, 500, 1000, 1500)
 ARQ_SLOTS = 100
 OURS, ARQ = "the factory", "stock arq"
 MUST = {"drained": "5,000 (10,000)", "accepted": "8,000 (15,000)"}
