@@ -6,7 +6,8 @@ A hung one does: the thread renews only while the loop keeps ticking.
 import threading
 import time
 from collections.abc import Callable, Sequence
-from itertools import chain
+from dataclasses import dataclass, field
+from itertools import chain, count
 from typing import Any
 from uuid import UUID
 
@@ -16,20 +17,21 @@ from redis.exceptions import RedisError
 from broker.limits import PREFIX as LIMITS
 from broker.queue import PREFIX, Renewal, Ticket, read_script
 from core.logging import get_logger
-from core.records import record
 
-_RENEWALS_PER_LEASE = 3
+_LOOKS_PER_LEASE = 6
+_FRESH = 0.25  # of a lease: most jobs are over by then, and nobody renews what has just ended
 _AT_ONCE = 500
 
 
-@record
+@dataclass(slots=True)
 class Lease:
     """A running job, the token it runs under, and its place in line, should Redis forget it: made when it is needed,
-    also in the keeper's thread."""
+    also in the keeper's thread. `renewed_at`: monotonic."""
 
     id: UUID
     token: int
     ticket: Callable[[], Ticket]
+    renewed_at: float = field(default_factory=time.monotonic)
 
 
 class LeaseKeeper:
@@ -92,13 +94,15 @@ class LeaseKeeper:
         script = self._redis.register_script(read_script("renew"))
         places_script = self._redis.register_script(read_script("renew_places"))
         failing = False
-        while not self._ended.wait(self._lease_s / _RENEWALS_PER_LEASE):
+        looks = count(1)
+        while not self._ended.wait(self._lease_s / _LOOKS_PER_LEASE):
             if time.monotonic() - self._ticked > self._lease_s / 2:
                 get_logger(__name__).warning("the event loop hangs, leases are not renewed")
                 continue
             try:
                 self._renew(script)
-                self._renew_places(places_script)
+                if next(looks) % 2 == 0:
+                    self._renew_places(places_script)
                 failing = False
             except (RedisError, OSError) as error:
                 if not failing:
@@ -106,13 +110,15 @@ class LeaseKeeper:
                 failing = True
 
     def _renew(self, script: Any) -> None:
+        now = time.monotonic()
         with self._lock:
-            held = list(self._held.values())
-        for start in range(0, len(held), _AT_ONCE):
-            page = held[start : start + _AT_ONCE]
+            due = [lease for lease in self._held.values() if now - lease.renewed_at >= _FRESH * self._lease_s]
+        for start in range(0, len(due), _AT_ONCE):
+            page = due[start : start + _AT_ONCE]
             args = [PREFIX, self._owner, round(self._lease_s * 1000), *chain.from_iterable(map(_row, page))]
             answers = script(keys=[PREFIX + "jobs", PREFIX + "delayed"], args=args)
             for lease, answer in zip(page, answers, strict=True):
+                lease.renewed_at = now
                 self._heed(lease, answer.decode())
 
     def _renew_places(self, script: Any) -> None:

@@ -110,7 +110,7 @@ class House:
             assert row is not None
             assert row["queued"] == jobs, row
             accepted_s = time.perf_counter() - began
-            while await queue.depth() < already + jobs:
+            while await queue.depth() < already + jobs and await self.open_jobs(batch_id) == jobs:
                 await asyncio.sleep(0.02)
             in_line_s = time.perf_counter() - began
         spent = {name: value - before[name] for name, value in self.spent_s().items()} | {"process": cpu_s() - own}

@@ -232,6 +232,22 @@ async def test_renewing_holds_adopts_or_tells_that_it_was_taken(queue: JobQueue,
     await asyncio.to_thread(keeper.stop)
 
 
+async def test_what_is_younger_than_a_quarter_of_a_lease_is_not_renewed(
+    queue: JobQueue, redis: Redis, redis_url: str
+) -> None:
+    old, young = ticket(1), ticket(2)
+    keeper = LeaseKeeper(PlainRedis.from_url(redis_url), "me", 0.6)
+    keeper.hold(Lease(old.id, 1, lambda: old))
+    keeper.start()
+    async with asyncio.timeout(5):
+        while not await redis.hexists(PREFIX + "jobs", str(old.id)):  # type: ignore[misc]
+            keeper.hold(Lease(young.id, 1, lambda: young))
+            keeper.tick()
+            await asyncio.sleep(0.01)
+    await asyncio.to_thread(keeper.stop)
+    assert not await redis.hexists(PREFIX + "jobs", str(young.id))  # type: ignore[misc]
+
+
 def test_priorities_are_head_starts() -> None:
     now = utc_now()
     assert score_of("interactive", now) < score_of("standard", now) < score_of("batch", now)
