@@ -9,12 +9,13 @@ EVERY_S = 0.25
 
 
 class Within:
-    """As `asyncio.timeout`: raises TimeoutError when its task was stopped because the time was over."""
+    """As `asyncio.timeout_at`: raises TimeoutError when its task was stopped because the time was over. `ends` is
+    monotonic."""
 
-    __slots__ = ("_before", "_expired", "_open", "_task", "ends", "timeout_s")
+    __slots__ = ("_before", "_expired", "_open", "_task", "ends")
 
-    def __init__(self, timeout_s: float, running: "set[Within]") -> None:
-        self.timeout_s = timeout_s
+    def __init__(self, ends: float, running: "set[Within]") -> None:
+        self.ends = ends
         self._open = running
         self._expired = False
 
@@ -22,7 +23,6 @@ class Within:
         task = asyncio.current_task()
         assert task is not None
         self._task, self._before = task, task.cancelling()
-        self.ends = time.monotonic() + self.timeout_s
         self._open.add(self)
 
     def __exit__(
@@ -46,7 +46,7 @@ class Deadlines:
 
     def within(self, timeout_s: float) -> Within:
         """A context manager for the current task."""
-        return Within(timeout_s, self._running)
+        return Within(time.monotonic() + timeout_s, self._running)
 
     async def step(self) -> None:
         now = time.monotonic()

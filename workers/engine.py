@@ -21,7 +21,7 @@ from redis.exceptions import RedisError
 
 from broker.connection import check_redis
 from broker.leases import Lease
-from broker.queue import NO_CAPS, Claim, Held, Ticket, pool_of, score_of
+from broker.queue import NO_CAPS, Claim, Held
 from core import metrics
 from core.catalog import Catalog
 from core.limits import Limits
@@ -31,6 +31,7 @@ from sql.jobs import StartedJob, requeue_job, start_jobs
 from sql.patience import AGAIN
 from workers.beating import WorkerBeat
 from workers.endings import Back, Ending, Over
+from workers.recovering import ticket_of
 from workers.services import WorkerServices
 from workers.starting import wait_for_server
 
@@ -217,15 +218,10 @@ class LeasedWorker(Worker):
         services, name = self._services, str(job.id)
         if (older := self.tasks.get(name)) is not None:
             older.cancel()
-        services.leases.hold(Lease(job.id, job.fence, partial(self._ticket_of, job)))
+        services.leases.hold(Lease(job.id, job.fence, lambda: ticket_of(job, services.catalog.current)))
         task = self.loop.create_task(self._run_to_the_end(job), name=name)
         self.tasks[name], self._tokens[name] = task, job.fence
         task.add_done_callback(partial(self._done, name))
-
-    def _ticket_of(self, job: StartedJob) -> Ticket:
-        weight = self._services.catalog.current.weight_of(job.project_id)
-        score = score_of(job.priority, job.created_at)
-        return Ticket(job.id, job.fence, pool_of(job.kind), job.project_id, weight, score)
 
     def _done(self, job_id: str, task: "asyncio.Task[Any]") -> None:
         if self.tasks.get(job_id) is task:

@@ -8,7 +8,7 @@ from core.catalog import Catalog
 from core.clock import utc_now
 from core.logging import get_logger
 from sql.following import CatalogFollower
-from sql.jobs import OpenJob, ReleasedJob, select_queued_jobs, select_running_jobs
+from sql.jobs import OpenJob, ReleasedJob, StartedJob, select_queued_jobs, select_running_jobs
 from sql.pool import Database
 
 EVERY_S = 1.0
@@ -21,8 +21,9 @@ _NOBODY = UUID(int=0)
 _DUTY_S = 10.0
 
 
-def ticket_of(job: OpenJob | ReleasedJob, catalog: Catalog, *, least_s: float = 0.0) -> Ticket:
-    """A job's place in line, not before `least_s`."""
+def ticket_of(job: OpenJob | ReleasedJob | StartedJob, catalog: Catalog, *, least_s: float = 0.0) -> Ticket:
+    """A job's place in line, not before `least_s`; that of a started one is at once."""
+    wait_s = 0.0 if isinstance(job, StartedJob) else job.wait_s
     return Ticket(
         id=job.id,
         fence=job.fence,
@@ -30,7 +31,7 @@ def ticket_of(job: OpenJob | ReleasedJob, catalog: Catalog, *, least_s: float = 
         project=job.project_id,
         weight=catalog.weight_of(job.project_id),
         score=score_of(job.priority, job.created_at),
-        delay_s=max(job.wait_s, least_s),
+        delay_s=max(wait_s, least_s),
     )
 
 
