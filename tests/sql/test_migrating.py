@@ -9,7 +9,7 @@ import pytest
 from core.errors import ConfigurationError
 from sql import migrating
 from sql.describing import describe_schema
-from sql.migrating import migrate
+from sql.migrating import FORMER_DIGESTS, migrate
 from sql.pool import open_pool
 from sql.seeding import Seeded, seed
 
@@ -60,6 +60,18 @@ async def test_a_changed_migration_is_refused(database_url: str) -> None:
     await pool.execute("UPDATE factory.schema_migrations SET digest = 'other'")
     with pytest.raises(ConfigurationError, match="was changed after it was applied"):
         await migrate(pool)
+    await pool.close()
+
+
+async def test_a_database_with_the_former_0035_comes_to_the_same(database_url: str) -> None:
+    pool = await open_pool(database_url)
+    settings = "SELECT proconfig FROM pg_proc WHERE proname = 'end_jobs'"
+    before = await pool.fetchval(settings)
+    await pool.execute("ALTER FUNCTION factory.end_jobs RESET plan_cache_mode")
+    await pool.execute("UPDATE factory.schema_migrations SET digest = $1 WHERE version = 35", FORMER_DIGESTS[35])
+    await pool.execute("DELETE FROM factory.schema_migrations WHERE version IN (34, 36)")
+    assert await migrate(pool) == ["0034_kept_plans", "0036_room_for_starts"]
+    assert sorted(await pool.fetchval(settings)) == sorted(before)
     await pool.close()
 
 
